@@ -1,0 +1,2 @@
+//! All unsafe code of pktrail: system calls behind safe functions.
+#![allow(unsafe_code)]

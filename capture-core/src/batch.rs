@@ -1,0 +1,107 @@
+//! A batch: what a source hands over at once.
+//!
+//! A batch is memory and an index of the frames in it. The memory is leased: a
+//! ring block goes back to the kernel when the last batch that refers to it is
+//! dropped, on whatever thread that happens.
+
+use crate::{Frame, FrameInfo, Interface};
+use std::sync::Arc;
+
+/// Memory that holds frames: a ring block, a part of a file, a vector.
+/// Dropping it gives it back to whoever lent it.
+pub trait Block: Send + Sync {
+    /// The memory.
+    fn bytes(&self) -> &[u8];
+    /// The memory, to write headers between the frames.
+    fn bytes_mut(&mut self) -> &mut [u8];
+}
+
+impl Block for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
+/// Something in a file that is not a frame and is kept where it was: name
+/// resolution, decryption secrets, a block of an unknown type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Index of the frame that it stands before; the number of frames if last.
+    pub before: usize,
+    /// The pcapng block type.
+    pub block_type: u32,
+    /// The block's body, little-endian, without type and lengths.
+    pub body: Vec<u8>,
+}
+
+/// Frames in time order, and the memory that holds them.
+#[derive(Default)]
+pub struct Batch {
+    /// The memory, by [`FrameInfo::block`].
+    pub blocks: Vec<Arc<dyn Block>>,
+    /// The frames.
+    pub frames: Vec<FrameInfo>,
+    /// The interfaces, by [`FrameInfo::interface`]. A source only ever appends.
+    pub interfaces: Arc<Vec<Interface>>,
+    /// What else stood between the frames.
+    pub notes: Vec<Note>,
+}
+
+impl Batch {
+    /// Frames in one block of memory.
+    pub fn new(
+        block: impl Block + 'static,
+        frames: Vec<FrameInfo>,
+        interfaces: Arc<Vec<Interface>>,
+    ) -> Self {
+        Self {
+            blocks: vec![Arc::new(block)],
+            frames,
+            interfaces,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The frames with their bytes, in order. One whose place lies outside its
+    /// block appears with no bytes: sources check their input, so that would be
+    /// a mistake of the source, and must not end in a panic.
+    pub fn iter(&self) -> impl Iterator<Item = Frame<'_>> {
+        let blocks: Vec<&[u8]> = self.blocks.iter().map(|block| block.bytes()).collect();
+        self.frames.iter().map(move |info| {
+            let block = blocks.get(info.block as usize).copied().unwrap_or_default();
+            Frame {
+                info,
+                data: slice(block, info.offset, info.caplen),
+                options: slice(block, info.options_offset, info.options_len),
+            }
+        })
+    }
+
+    /// The interface a frame was seen on.
+    pub fn interface(&self, info: &FrameInfo) -> Option<&Interface> {
+        self.interfaces.get(info.interface as usize)
+    }
+
+    /// Keeps the first `count` frames, and the notes before them.
+    pub fn truncate(&mut self, count: usize) {
+        if count < self.frames.len() {
+            self.frames.truncate(count);
+            self.notes.retain(|note| note.before <= count);
+        }
+    }
+
+    /// Whether there is neither a frame nor a note.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.notes.is_empty()
+    }
+}
+
+fn slice(block: &[u8], offset: u32, len: u32) -> &[u8] {
+    let start = offset as usize;
+    block
+        .get(start..start.saturating_add(len as usize))
+        .unwrap_or_default()
+}

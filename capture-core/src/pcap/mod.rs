@@ -1,0 +1,1 @@
+//! The pcap format (draft-ietf-opsawg-pcap).

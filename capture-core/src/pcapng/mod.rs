@@ -1,0 +1,1 @@
+//! The pcapng format (draft-ietf-opsawg-pcapng).

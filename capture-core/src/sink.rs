@@ -1,0 +1,36 @@
+//! Where frames go.
+
+use crate::{Account, Batch, Result};
+
+/// Whether a sink wants more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// More, please.
+    Continue,
+    /// Enough: a limit is reached.
+    Stop,
+}
+
+/// A destination of frames.
+pub trait Sink {
+    /// Takes a batch, and the lease on its memory: the sink may keep it while
+    /// the disk works. Frames come in time order; interfaces are only appended.
+    fn write(&mut self, batch: Batch) -> Result<Flow>;
+
+    /// Called several times a second, also when nothing arrives: for what
+    /// depends on the clock, such as rotation and periodic statistics.
+    fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {
+        let _ = (now_ns, account);
+        Ok(Flow::Continue)
+    }
+
+    /// The end. After this every frame that `write` took without error is
+    /// where it belongs, or the error says otherwise.
+    fn finish(&mut self, account: &Account) -> Result<()>;
+
+    /// How many of the frames it took the sink has lost so far, and where.
+    /// A sink whose `write` failed counts here what of the batch did not arrive.
+    fn losses(&self) -> crate::Losses {
+        crate::Losses::default()
+    }
+}

@@ -1,0 +1,74 @@
+//! Where frames come from.
+
+use crate::{Batch, Filter, Interface, Result, SourceAccount};
+use std::time::Duration;
+
+/// Where a filter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// In the kernel: what it rejects is never copied.
+    Kernel,
+    /// The source cannot; the engine runs it on every frame.
+    Here,
+}
+
+/// What a source has to say.
+pub enum Next {
+    /// Frames.
+    Batch(Batch),
+    /// Nothing came within the timeout. Every frame still to come is younger
+    /// than this time (nanoseconds since 1970), which lets a merge go on.
+    Idle {
+        /// The time.
+        complete_until_ns: u64,
+    },
+    /// Something happened to the source that a person should know.
+    Notice(Notice),
+    /// There will be no more frames.
+    End,
+}
+
+/// Something that happened to a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The interface went down; capture goes on when it comes back.
+    Down {
+        /// The interface's full name.
+        interface: String,
+    },
+    /// The interface is up again.
+    Up {
+        /// The interface's full name.
+        interface: String,
+    },
+    /// The interface no longer exists.
+    Vanished {
+        /// The interface's full name.
+        interface: String,
+    },
+    /// An interface of that name exists again, and capture goes on there.
+    Returned {
+        /// The interface's full name.
+        interface: String,
+    },
+    /// Anything else, as a sentence.
+    Said(String),
+}
+
+/// A source of frames.
+pub trait Source: Send {
+    /// Sets the filter. Frames that it rejects are not delivered after this
+    /// returns [`Placement::Kernel`], not even those that arrived before.
+    fn set_filter(&mut self, filter: &Filter) -> Result<Placement>;
+
+    /// Waits for frames, `timeout` at most.
+    fn next_batch(&mut self, timeout: Duration) -> Result<Next>;
+
+    /// What became of all frames so far: 64-bit, cumulative.
+    fn account(&mut self) -> Result<SourceAccount>;
+
+    /// The interfaces known so far; the first is the one that counts are
+    /// attributed to. May be empty until the first batch of a file.
+    fn interfaces(&self) -> &[Interface];
+}

