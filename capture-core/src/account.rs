@@ -1,6 +1,6 @@
 //! The account: every frame ends in exactly one counter.
 //!
-//! `received = filtered + delivered + ring + queue + writer + disk`. What was lost
+//! `received = filtered + delivered + surplus + ring + queue + writer + disk`. What was lost
 //! before the tap (device, softnet) never reached us and stands beside the sum.
 //! A frame still in flight shows as [`Account::in_flight`].
 
@@ -84,6 +84,9 @@ pub struct Account {
     pub filtered: u64,
     /// Frames the sink has taken and not lost.
     pub delivered: u64,
+    /// Frames that came after a limit (`-c`) had been reached, or after the
+    /// reader of a pipe had gone.
+    pub surplus: u64,
     /// Frames lost.
     pub lost: Losses,
     /// Frames delivered after a younger one, beyond the merge window.
@@ -96,7 +99,7 @@ impl Account {
     /// Frames received but in no counter yet: still in a ring or a queue. Zero
     /// when a run has ended; negative only by a mistake in counting.
     pub fn in_flight(&self) -> i64 {
-        let settled = self.filtered + self.delivered + self.lost.after_tap();
+        let settled = self.filtered + self.delivered + self.surplus + self.lost.after_tap();
         self.received.cast_signed() - settled.cast_signed()
     }
 

@@ -28,6 +28,12 @@ pub trait Sink {
     /// where it belongs, or the error says otherwise.
     fn finish(&mut self, account: &Account) -> Result<()>;
 
+    /// How many of the frames it was handed the sink did not want, because a
+    /// limit had been reached.
+    fn surplus(&self) -> u64 {
+        0
+    }
+
     /// How many of the frames it took the sink has lost so far, and where.
     /// A sink whose `write` failed counts here what of the batch did not arrive.
     fn losses(&self) -> crate::Losses {

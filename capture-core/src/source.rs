@@ -65,6 +65,12 @@ pub trait Source: Send {
     /// Waits for frames, `timeout` at most.
     fn next_batch(&mut self, timeout: Duration) -> Result<Next>;
 
+    /// Freezes the account: frames that arrive from now on are not counted and
+    /// not delivered. Those counted before still come from `next_batch`, all of
+    /// them, and then [`Next::End`]. That is what makes the sum of a stopped run
+    /// exact.
+    fn stop(&mut self) -> Result<()>;
+
     /// What became of all frames so far: 64-bit, cumulative.
     fn account(&mut self) -> Result<SourceAccount>;
 
