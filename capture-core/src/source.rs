@@ -62,6 +62,19 @@ pub trait Source: Send {
     /// returns [`Placement::Kernel`], not even those that arrived before.
     fn set_filter(&mut self, filter: &Filter) -> Result<Placement>;
 
+    /// Begins to receive. Calling it is optional: the first `next_batch` does it
+    /// where it was not called. It is there for a caller who wants to say
+    /// "listening" and be right.
+    fn start(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Receives no more: `next_batch` hands on what the source still holds, then
+    /// says [`Next::End`]. After that, `account` no longer changes.
+    fn stop(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Waits for frames, `timeout` at most.
     fn next_batch(&mut self, timeout: Duration) -> Result<Next>;
 
