@@ -69,12 +69,6 @@ pub trait Source: Send {
         Ok(())
     }
 
-    /// Receives no more: `next_batch` hands on what the source still holds, then
-    /// says [`Next::End`]. After that, `account` no longer changes.
-    fn stop(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     /// Waits for frames, `timeout` at most.
     fn next_batch(&mut self, timeout: Duration) -> Result<Next>;
 
