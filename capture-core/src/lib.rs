@@ -26,7 +26,7 @@ pub mod text;
 
 pub use account::{Account, Losses, SourceAccount};
 pub use batch::{Batch, Block, Note};
-pub use engine::{Control, Engine};
+pub use engine::{Control, Engine, Event, Finished, Order};
 pub use error::{Error, ErrorKind, Result};
 pub use filter::{Filter, Instruction, Program};
 pub use frame::{Flags, Frame, FrameInfo, Marks};

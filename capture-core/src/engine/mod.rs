@@ -1,0 +1,313 @@
+//! The engine: joins sources to a sink, and accounts for every frame.
+//!
+//! One thread for each source takes batches and filters those that the source
+//! could not filter; a bounded queue brings them to the calling thread, which
+//! merges them in time order and owns the sink. While the sink is slow the
+//! queue fills, the sources stop taking, and the loss happens, and is counted,
+//! in the kernel's rings.
+
+mod feed;
+mod merge;
+mod tally;
+
+use crate::{
+    Account, Batch, Error, Filter, Flow, Interface, Notice, Placement, Result, Sink, Source,
+};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use feed::{Feed, Message};
+use merge::Merge;
+pub use merge::Order;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+use tally::Tally;
+
+/// Stops a run from outside: from a signal handler, another thread, a timer.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    stop: Arc<AtomicBool>,
+}
+
+impl Control {
+    /// Asks the run to end: what the sources still hold is drained and written.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run has been asked to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// What an engine tells while it runs.
+pub enum Event<'a> {
+    /// Something happened to a source.
+    Notice(Notice),
+    /// A source has failed; the others go on.
+    Failed(&'a Error),
+    /// The account a tenth of a second on.
+    Tick(&'a Account),
+}
+
+/// A run that has ended: the account is there whether it went well or not.
+#[derive(Debug)]
+pub struct Finished {
+    /// What became of every frame.
+    pub account: Account,
+    /// The first thing that went wrong.
+    pub result: Result<()>,
+}
+
+impl Finished {
+    /// The account, or what went wrong.
+    pub fn into_result(self) -> Result<Account> {
+        self.result.map(|()| self.account)
+    }
+}
+
+/// Batches waiting for the merge, for each source.
+const QUEUE_BATCHES: usize = 8;
+/// How often the sink is ticked.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Joins sources to a sink.
+pub struct Engine {
+    feeds: Vec<(Box<dyn Source>, Option<Filter>)>,
+    order: Order,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        let order = Order::ByTime {
+            window_ns: 1_000_000_000,
+            held_bytes: 32 << 20,
+        };
+        Self {
+            feeds: Vec::new(),
+            order,
+        }
+    }
+}
+
+impl Engine {
+    /// An engine without a source, in time order, with a merge window of one
+    /// second and 32 MiB.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The order in which frames reach the sink.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Adds a source whose filter is set already, or that needs none.
+    pub fn add(&mut self, source: Box<dyn Source>) {
+        self.feeds.push((source, None));
+    }
+
+    /// Adds a source with a filter, which runs here if the source cannot.
+    /// Says where it runs.
+    pub fn add_filtered(
+        &mut self,
+        mut source: Box<dyn Source>,
+        filter: &Filter,
+    ) -> Result<Placement> {
+        let placement = source.set_filter(filter)?;
+        let here = (placement == Placement::Here).then(|| filter.clone());
+        self.feeds.push((source, here));
+        Ok(placement)
+    }
+
+    /// The interfaces that the sources know now.
+    pub fn interfaces(&self) -> Vec<Interface> {
+        self.feeds
+            .iter()
+            .flat_map(|(source, _)| source.interfaces().to_vec())
+            .collect()
+    }
+
+    /// Runs until the sources end, the sink has enough or `control` says stop.
+    /// `observe` is called on the calling thread, as the sink is.
+    pub fn run(
+        self,
+        sink: &mut dyn Sink,
+        control: &Control,
+        mut observe: impl FnMut(Event<'_>),
+    ) -> Finished {
+        let count = self.feeds.len();
+        let mut run = Run {
+            sink,
+            merge: Merge::new(self.order, count),
+            tally: Tally::new(count),
+            observe: &mut observe,
+            error: None,
+            wanted: Wanted::Yes,
+            stop: &AtomicBool::new(false),
+        };
+        for (id, (source, _)) in self.feeds.iter().enumerate() {
+            run.merge.announce(id, source.interfaces());
+        }
+        let stop = run.stop;
+        thread::scope(|scope| {
+            let (to, from) = bounded(count.max(1) * QUEUE_BATCHES);
+            for (id, (source, filter)) in self.feeds.into_iter().enumerate() {
+                let (to, user_stop, shared) = (to.clone(), &*control.stop, count > 1);
+                let feed = Feed {
+                    id,
+                    source,
+                    filter,
+                    to,
+                    stop,
+                    user_stop,
+                    shared,
+                };
+                let thread = thread::Builder::new().name(format!("capture-{id}"));
+                if let Err(cause) = thread.spawn_scoped(scope, || feed.run()) {
+                    run.fail(Error::io("cannot start a capture thread", cause));
+                    run.merge.end(id);
+                }
+            }
+            drop(to);
+            run.drive(&from);
+        });
+        run.finish()
+    }
+}
+
+/// Whether the sink still takes frames, and where they go if not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Yes,
+    /// A limit is reached or the reader of a pipe has gone.
+    No,
+    /// The sink has failed: what still comes is lost.
+    Failed,
+}
+
+/// A run of the engine, on the calling thread.
+struct Run<'a> {
+    sink: &'a mut dyn Sink,
+    merge: Merge,
+    tally: Tally,
+    observe: &'a mut dyn FnMut(Event<'_>),
+    error: Option<Error>,
+    wanted: Wanted,
+    stop: &'a AtomicBool,
+}
+
+impl Run<'_> {
+    fn drive(&mut self, from: &Receiver<Message>) {
+        let mut tick = Instant::now();
+        loop {
+            match from.recv_timeout(TICK.saturating_sub(tick.elapsed())) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.deliver();
+            if tick.elapsed() >= TICK {
+                tick = Instant::now();
+                self.tick();
+            }
+        }
+        self.deliver();
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Batch {
+                source,
+                batch,
+                filtered,
+            } => {
+                self.tally
+                    .handed_over(source, batch.frames.len() as u64, filtered);
+                self.merge.push(source, batch);
+            }
+            Message::Complete { source, until_ns } => self.merge.complete(source, until_ns),
+            Message::Account { source, account } => self.tally.update(source, account),
+            Message::Notice(notice) => (self.observe)(Event::Notice(notice)),
+            Message::Ended { source, error } => {
+                self.merge.end(source);
+                if let Some(error) = error {
+                    (self.observe)(Event::Failed(&error));
+                    self.error.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    /// Hands on what is in order.
+    fn deliver(&mut self) {
+        while let Some(batch) = self.merge.pop() {
+            let count = batch.frames.len() as u64;
+            match self.wanted {
+                Wanted::Yes => self.write(batch, count),
+                Wanted::No => self.tally.surplus += count,
+                Wanted::Failed => self.tally.lost_writer += count,
+            }
+        }
+    }
+
+    fn write(&mut self, batch: Batch, count: u64) {
+        self.tally.handed_on += count;
+        match self.sink.write(batch) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Stop) => self.enough(Wanted::No),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn tick(&mut self) {
+        let account = self.account();
+        if self.wanted == Wanted::Yes {
+            match self.sink.tick(now_ns(), &account) {
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Stop) => self.enough(Wanted::No),
+                Err(error) => self.fail(error),
+            }
+        }
+        (self.observe)(Event::Tick(&account));
+    }
+
+    fn enough(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn fail(&mut self, error: Error) {
+        let gone = error.kind() == crate::ErrorKind::BrokenPipe;
+        self.enough(if gone { Wanted::No } else { Wanted::Failed });
+        self.error.get_or_insert(error);
+    }
+
+    fn account(&self) -> Account {
+        self.tally
+            .account(self.sink.surplus(), self.sink.losses(), self.merge.late())
+    }
+
+    fn finish(mut self) -> Finished {
+        if let Err(error) = self.sink.finish(&self.account()) {
+            self.error.get_or_insert(error);
+        }
+        Finished {
+            account: self.account(),
+            result: self.error.map_or(Ok(()), Err),
+        }
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
