@@ -67,6 +67,7 @@ impl Merge {
     }
 
     /// Interfaces of all sources, in order of appearance.
+    #[cfg(test)]
     pub(super) fn interfaces(&self) -> &Arc<Vec<Interface>> {
         &self.interfaces
     }

@@ -131,6 +131,14 @@ impl Engine {
             .collect()
     }
 
+    /// Lets every source begin to receive, so that a caller can say "listening"
+    /// and be right. Optional: otherwise `run` does it.
+    pub fn start(&mut self) -> Result<()> {
+        self.feeds
+            .iter_mut()
+            .try_for_each(|(source, _)| source.start())
+    }
+
     /// Runs until the sources end, the sink has enough or `control` says stop.
     /// `observe` is called on the calling thread, as the sink is.
     pub fn run(

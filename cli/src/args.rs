@@ -1,0 +1,239 @@
+//! The command line as it was typed. What it means is in `plan`.
+
+use clap::{ArgAction, Parser};
+use std::path::PathBuf;
+
+/// Capture packets, read capture files, print them.
+#[derive(Parser, Debug, Default)]
+#[command(
+    name = "pktrail",
+    bin_name = "pktrail",
+    about = "Capture packets to pcapng, read capture files, print them",
+    long_about = None,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_override_self = true,
+    override_usage = "pktrail [capture] [FLAGS] [EXPRESSION]\n       \
+        pktrail -r FILE [FLAGS] [EXPRESSION]\n       \
+        pktrail devices | doctor | repair FILE | completions SHELL",
+    after_help = "Flags have tcpdump's meaning; what tcpdump cannot do has long flags only.\n\
+        Exit status: 0 done, 1 something was lost or failed, 2 wrong usage."
+)]
+pub(crate) struct Args {
+    /// Interface to capture on; may be given several times. `any` is all of them
+    #[arg(short = 'i', long = "interface", value_name = "INTERFACE", help_heading = "Where")]
+    pub interfaces: Vec<String>,
+    /// Network namespace: a name, a path or a process id
+    #[arg(long, value_name = "NAME", help_heading = "Where")]
+    pub netns: Option<String>,
+    /// Read from a file; `-` is standard input
+    #[arg(short = 'r', long = "read-file", value_name = "FILE", help_heading = "Where")]
+    pub read: Option<PathBuf>,
+    /// Read from the files named in a file, one a line
+    #[arg(short = 'V', value_name = "FILE", help_heading = "Where")]
+    pub read_list: Option<PathBuf>,
+    /// With -r: wait for more at the end of the file, until interrupted
+    #[arg(long, help_heading = "Where")]
+    pub follow: bool,
+    /// List the interfaces
+    #[arg(short = 'D', long = "list-interfaces", help_heading = "Where")]
+    pub list_interfaces: bool,
+    /// List the time stamp types of the interface
+    #[arg(short = 'J', long = "list-time-stamp-types", help_heading = "Where")]
+    pub list_timestamp_types: bool,
+    /// List the link types of the interface
+    #[arg(short = 'L', long = "list-data-link-types", help_heading = "Where")]
+    pub list_link_types: bool,
+
+    /// Most bytes to capture of a packet; 0 is 262144
+    #[arg(short = 's', long = "snapshot-length", value_name = "BYTES", help_heading = "Capture")]
+    pub snaplen: Option<u32>,
+    /// Do not put the interface into promiscuous mode
+    #[arg(short = 'p', long = "no-promiscuous-mode", help_heading = "Capture")]
+    pub no_promiscuous: bool,
+    /// Direction: in, out or inout; decided in the kernel
+    #[arg(short = 'Q', long = "direction", value_name = "DIRECTION", help_heading = "Capture")]
+    pub direction: Option<String>,
+    /// Ring size in KiB, for each ring
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", help_heading = "Capture")]
+    pub buffer_kib: Option<u64>,
+    /// Ring size in bytes, with suffixes (64M), for each ring
+    #[arg(long, value_name = "BYTES", help_heading = "Capture")]
+    pub ring: Option<String>,
+    /// Size of a ring block in bytes, with suffixes (1M)
+    #[arg(long, value_name = "BYTES", help_heading = "Capture")]
+    pub block: Option<String>,
+    /// Longest time a packet waits in a ring block, in milliseconds
+    #[arg(long = "retire-ms", value_name = "MS", help_heading = "Capture")]
+    pub retire_ms: Option<u32>,
+    /// Deliver packets as soon as they arrive
+    #[arg(long = "immediate-mode", help_heading = "Capture")]
+    pub immediate: bool,
+    /// Rings and threads for each interface: N[:hash|lb|cpu|rnd|rollover|qm|ebpf], or auto
+    #[arg(long, value_name = "N[:MODE]", help_heading = "Capture")]
+    pub fanout: Option<String>,
+    /// Time stamp type; -J lists them
+    #[arg(short = 'j', long = "time-stamp-type", value_name = "TYPE", help_heading = "Capture")]
+    pub timestamp_type: Option<String>,
+    /// Link type
+    #[arg(short = 'y', long = "linktype", value_name = "TYPE", help_heading = "Capture")]
+    pub link_type: Option<String>,
+    /// Monitor mode of wireless interfaces (not supported)
+    #[arg(short = 'I', long = "monitor-mode", help_heading = "Capture", hide = true)]
+    pub monitor: bool,
+    /// Give up root after opening: become this user
+    #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
+    #[arg(help_heading = "Capture")]
+    pub user: Option<String>,
+
+    /// Write packets to a file; `-` is standard output
+    #[arg(short = 'w', value_name = "FILE", help_heading = "Write")]
+    pub write: Option<PathBuf>,
+    /// File format: pcapng, pcap (microseconds) or pcap-ns
+    #[arg(long, value_name = "FORMAT", help_heading = "Write")]
+    pub format: Option<String>,
+    /// Write each packet to the file as soon as it comes
+    #[arg(short = 'U', long = "packet-buffered", help_heading = "Write")]
+    pub packet_buffered: bool,
+    /// New file after so many bytes: millions, or with k, m, g, ki, mi, gi
+    #[arg(short = 'C', value_name = "SIZE", help_heading = "Write")]
+    pub rotate_bytes: Option<String>,
+    /// New file every so many seconds; FILE may be a strftime pattern
+    #[arg(short = 'G', value_name = "SECONDS", help_heading = "Write")]
+    pub rotate_seconds: Option<u64>,
+    /// With -G: at whole multiples of the interval by the clock
+    #[arg(long = "align", help_heading = "Write")]
+    pub rotate_aligned: bool,
+    /// New file after so many packets
+    #[arg(long = "rotate-packets", value_name = "N", help_heading = "Write")]
+    pub rotate_packets: Option<u64>,
+    /// Most files: with -C a ring of files, with -G an end
+    #[arg(short = 'W', value_name = "FILES", help_heading = "Write")]
+    pub file_count: Option<u64>,
+    /// Run COMMAND FILE for each finished file, without waiting for it
+    #[arg(short = 'z', value_name = "COMMAND", help_heading = "Write")]
+    pub post_rotate: Option<String>,
+    /// A JSON line for each finished file
+    #[arg(long = "file-log", value_name = "FILE", help_heading = "Write")]
+    pub file_log: Option<PathBuf>,
+    /// Print packets too while writing them
+    #[arg(long, help_heading = "Write")]
+    pub print: bool,
+
+    /// Stop after so many packets
+    #[arg(short = 'c', value_name = "COUNT", help_heading = "Stop")]
+    pub count: Option<u64>,
+    /// Stop after so many seconds
+    #[arg(long, value_name = "SECONDS", help_heading = "Stop")]
+    pub duration: Option<f64>,
+    /// Stop after so many bytes of packets, with suffixes
+    #[arg(long = "max-bytes", value_name = "SIZE", help_heading = "Stop")]
+    pub max_bytes: Option<String>,
+    /// Stop after so many files
+    #[arg(long = "max-files", value_name = "N", help_heading = "Stop")]
+    pub max_files: Option<u64>,
+
+    /// Read the filter from a file: tcpdump's -ddd form
+    #[arg(short = 'F', value_name = "FILE", help_heading = "Filter")]
+    pub filter_file: Option<PathBuf>,
+    /// Print the compiled filter (-d), as C (-dd), as numbers (-ddd)
+    #[arg(short = 'd', action = ArgAction::Count, help_heading = "Filter")]
+    pub dump_filter: u8,
+    /// Do not optimise the filter
+    #[arg(short = 'O', long = "no-optimize", help_heading = "Filter", hide = true)]
+    pub no_optimize: bool,
+
+    /// Numbers instead of names
+    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Print")]
+    pub numeric: u8,
+    /// Host names without their domain
+    #[arg(short = 'N', help_heading = "Print")]
+    pub no_domain: bool,
+    /// More about each packet (-vv, -vvv: still more)
+    #[arg(short = 'v', long = "verbose", action = ArgAction::Count, help_heading = "Print")]
+    pub verbose: u8,
+    /// Less about each packet
+    #[arg(short = 'q', long = "quiet", help_heading = "Print")]
+    pub quiet: bool,
+    /// The link-layer header too
+    #[arg(short = 'e', help_heading = "Print")]
+    pub link_header: bool,
+    /// The packet in hexadecimal (-xx: with its link-layer header)
+    #[arg(short = 'x', action = ArgAction::Count, help_heading = "Print")]
+    pub hex: u8,
+    /// The packet in hexadecimal and ASCII (-XX: with its link-layer header)
+    #[arg(short = 'X', action = ArgAction::Count, help_heading = "Print")]
+    pub hex_ascii: u8,
+    /// The packet in ASCII (-AA: with its link-layer header)
+    #[arg(short = 'A', action = ArgAction::Count, help_heading = "Print")]
+    pub ascii: u8,
+    /// TCP sequence numbers as they are
+    #[arg(short = 'S', long = "absolute-tcp-sequence-numbers", help_heading = "Print")]
+    pub absolute_seq: bool,
+    /// Times: -t none, -tt seconds, -ttt deltas, -tttt date, -ttttt since the first
+    #[arg(short = 't', action = ArgAction::Count, help_heading = "Print")]
+    pub time: u8,
+    /// A number before each packet
+    #[arg(short = '#', long = "number", help_heading = "Print")]
+    pub number: bool,
+    /// Do not verify checksums
+    #[arg(short = 'K', long = "dont-verify-checksums", help_heading = "Print")]
+    pub no_checksums: bool,
+    /// Only count the packets
+    #[arg(long = "count", help_heading = "Print")]
+    pub only_count: bool,
+    /// Nanoseconds in printed times and pcap files
+    #[arg(long, overrides_with = "micro", help_heading = "Print")]
+    pub nano: bool,
+    /// Microseconds in printed times and pcap files
+    #[arg(long, overrides_with = "nano", help_heading = "Print")]
+    pub micro: bool,
+    /// `micro` or `nano`
+    #[arg(long = "time-stamp-precision", value_name = "PRECISION", help_heading = "Print")]
+    pub precision: Option<String>,
+    /// Each line at once, even into a pipe
+    #[arg(short = 'l', help_heading = "Print")]
+    pub line_buffered: bool,
+    /// JSON instead of text: packets, lists and the account
+    #[arg(long, help_heading = "Print")]
+    pub json: bool,
+    /// The account on standard error every so many seconds
+    #[arg(long, value_name = "SECONDS", help_heading = "Print")]
+    pub stats: Option<f64>,
+
+    /// This help
+    #[arg(short = 'h', long, action = ArgAction::Help, help_heading = "About")]
+    pub help: Option<bool>,
+    /// The version
+    #[arg(long, help_heading = "About")]
+    pub version: bool,
+
+    /// Which packets: a filter expression
+    #[arg(value_name = "EXPRESSION")]
+    pub expression: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_of_flags_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_may_be_run_together_and_follow_the_expression() {
+        let args = Args::try_parse_from(["pktrail", "-nnvvXSs0", "tcp", "port", "80", "-c3"]).unwrap();
+        assert_eq!((args.numeric, args.verbose, args.hex_ascii), (2, 2, 1));
+        assert_eq!((args.snaplen, args.count), (Some(0), Some(3)));
+        assert_eq!(args.expression, ["tcp", "port", "80"]);
+    }
+
+    #[test]
+    fn repeated_single_flags_are_no_error() {
+        let args = Args::try_parse_from(["pktrail", "-e", "-e", "-S", "-S", "-i", "a", "-i", "b"]);
+        assert_eq!(args.unwrap().interfaces, ["a", "b"]);
+    }
+}
