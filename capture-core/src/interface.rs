@@ -1,5 +1,6 @@
 //! Interfaces as frames and files name them.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// A link-layer header type, by its number in capture files
@@ -24,7 +25,73 @@ impl LinkType {
     pub const IPV6: Self = Self(229);
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
+
+    /// The name that tcpdump's `-y` and `-L` use, and what it stands for.
+    pub fn name(self) -> Option<(&'static str, &'static str)> {
+        let (_, name, description) = LINK_TYPES.iter().find(|(number, ..)| *number == self.0)?;
+        Some((name, description))
+    }
+
+    /// The link type of that name, in upper or lower case, with or without
+    /// `DLT_`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_uppercase();
+        let name = name.strip_prefix("DLT_").unwrap_or(&name);
+        let (number, ..) = LINK_TYPES.iter().find(|(_, known, _)| *known == name)?;
+        Some(Self(*number))
+    }
 }
+
+impl fmt::Display for LinkType {
+    /// As in `link-type EN10MB (Ethernet)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some((name, description)) => write!(f, "{name} ({description})"),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// Link types by number, name and description
+/// (<https://www.tcpdump.org/linktypes.html>).
+const LINK_TYPES: &[(u16, &str, &str)] = &[
+    (0, "NULL", "BSD loopback"),
+    (1, "EN10MB", "Ethernet"),
+    (6, "IEEE802", "Token ring"),
+    (7, "ARCNET", "BSD ARCNET"),
+    (8, "SLIP", "SLIP"),
+    (9, "PPP", "PPP"),
+    (10, "FDDI", "FDDI"),
+    (50, "PPP_SERIAL", "PPP over serial"),
+    (51, "PPP_ETHER", "PPPoE"),
+    (101, "RAW", "Raw IP"),
+    (104, "C_HDLC", "Cisco HDLC"),
+    (105, "IEEE802_11", "802.11"),
+    (107, "FRELAY", "Frame Relay"),
+    (108, "LOOP", "OpenBSD loopback"),
+    (113, "LINUX_SLL", "Linux cooked v1"),
+    (117, "PFLOG", "OpenBSD pflog file"),
+    (127, "IEEE802_11_RADIO", "802.11 plus radiotap header"),
+    (129, "ARCNET_LINUX", "Linux ARCNET"),
+    (138, "APPLE_IP_OVER_IEEE1394", "Apple IP-over-IEEE 1394"),
+    (144, "LINUX_IRDA", "Linux IrDA"),
+    (177, "LINUX_LAPD", "Raw LAPD with Linux cooked header"),
+    (189, "USB_LINUX", "USB with Linux header"),
+    (192, "PPI", "Per-Packet Information"),
+    (195, "IEEE802_15_4", "IEEE 802.15.4 with FCS"),
+    (220, "USB_LINUX_MMAPPED", "USB with padded Linux header"),
+    (227, "CAN_SOCKETCAN", "CAN-bus with SocketCAN headers"),
+    (228, "IPV4", "Raw IPv4"),
+    (229, "IPV6", "Raw IPv6"),
+    (239, "NFLOG", "Linux netfilter log messages"),
+    (
+        240,
+        "NETANALYZER",
+        "Ethernet with Hilscher netANALYZER pseudo-header",
+    ),
+    (253, "NETLINK", "Linux netlink"),
+    (276, "LINUX_SLL2", "Linux cooked v2"),
+];
 
 /// An interface that frames were seen on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,5 +129,20 @@ impl Interface {
             Some(netns) => format!("{}@{netns}", self.name),
             None => self.name.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_types_have_names_both_ways() {
+        for (number, name, _) in LINK_TYPES {
+            assert_eq!(LinkType::from_name(name), Some(LinkType(*number)));
+        }
+        assert_eq!(LinkType::from_name("dlt_en10mb"), Some(LinkType::ETHERNET));
+        assert_eq!(LinkType::ETHERNET.to_string(), "EN10MB (Ethernet)");
+        assert_eq!(LinkType(9999).to_string(), "9999");
     }
 }

@@ -21,13 +21,23 @@ use std::path::PathBuf;
 )]
 pub(crate) struct Args {
     /// Interface to capture on; may be given several times. `any` is all of them
-    #[arg(short = 'i', long = "interface", value_name = "INTERFACE", help_heading = "Where")]
+    #[arg(
+        short = 'i',
+        long = "interface",
+        value_name = "INTERFACE",
+        help_heading = "Where"
+    )]
     pub interfaces: Vec<String>,
     /// Network namespace: a name, a path or a process id
     #[arg(long, value_name = "NAME", help_heading = "Where")]
     pub netns: Option<String>,
     /// Read from a file; `-` is standard input
-    #[arg(short = 'r', long = "read-file", value_name = "FILE", help_heading = "Where")]
+    #[arg(
+        short = 'r',
+        long = "read-file",
+        value_name = "FILE",
+        help_heading = "Where"
+    )]
     pub read: Option<PathBuf>,
     /// Read from the files named in a file, one a line
     #[arg(short = 'V', value_name = "FILE", help_heading = "Where")]
@@ -46,16 +56,31 @@ pub(crate) struct Args {
     pub list_link_types: bool,
 
     /// Most bytes to capture of a packet; 0 is 262144
-    #[arg(short = 's', long = "snapshot-length", value_name = "BYTES", help_heading = "Capture")]
+    #[arg(
+        short = 's',
+        long = "snapshot-length",
+        value_name = "BYTES",
+        help_heading = "Capture"
+    )]
     pub snaplen: Option<u32>,
     /// Do not put the interface into promiscuous mode
     #[arg(short = 'p', long = "no-promiscuous-mode", help_heading = "Capture")]
     pub no_promiscuous: bool,
     /// Direction: in, out or inout; decided in the kernel
-    #[arg(short = 'Q', long = "direction", value_name = "DIRECTION", help_heading = "Capture")]
+    #[arg(
+        short = 'Q',
+        long = "direction",
+        value_name = "DIRECTION",
+        help_heading = "Capture"
+    )]
     pub direction: Option<String>,
     /// Ring size in KiB, for each ring
-    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", help_heading = "Capture")]
+    #[arg(
+        short = 'B',
+        long = "buffer-size",
+        value_name = "KIB",
+        help_heading = "Capture"
+    )]
     pub buffer_kib: Option<u64>,
     /// Ring size in bytes, with suffixes (64M), for each ring
     #[arg(long, value_name = "BYTES", help_heading = "Capture")]
@@ -73,13 +98,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N[:MODE]", help_heading = "Capture")]
     pub fanout: Option<String>,
     /// Time stamp type; -J lists them
-    #[arg(short = 'j', long = "time-stamp-type", value_name = "TYPE", help_heading = "Capture")]
+    #[arg(
+        short = 'j',
+        long = "time-stamp-type",
+        value_name = "TYPE",
+        help_heading = "Capture"
+    )]
     pub timestamp_type: Option<String>,
     /// Link type
-    #[arg(short = 'y', long = "linktype", value_name = "TYPE", help_heading = "Capture")]
+    #[arg(
+        short = 'y',
+        long = "linktype",
+        value_name = "TYPE",
+        help_heading = "Capture"
+    )]
     pub link_type: Option<String>,
     /// Monitor mode of wireless interfaces (not supported)
-    #[arg(short = 'I', long = "monitor-mode", help_heading = "Capture", hide = true)]
+    #[arg(
+        short = 'I',
+        long = "monitor-mode",
+        help_heading = "Capture",
+        hide = true
+    )]
     pub monitor: bool,
     /// Give up root after opening: become this user
     #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
@@ -140,7 +180,12 @@ pub(crate) struct Args {
     #[arg(short = 'd', action = ArgAction::Count, help_heading = "Filter")]
     pub dump_filter: u8,
     /// Do not optimise the filter
-    #[arg(short = 'O', long = "no-optimize", help_heading = "Filter", hide = true)]
+    #[arg(
+        short = 'O',
+        long = "no-optimize",
+        help_heading = "Filter",
+        hide = true
+    )]
     pub no_optimize: bool,
 
     /// Numbers instead of names
@@ -168,7 +213,11 @@ pub(crate) struct Args {
     #[arg(short = 'A', action = ArgAction::Count, help_heading = "Print")]
     pub ascii: u8,
     /// TCP sequence numbers as they are
-    #[arg(short = 'S', long = "absolute-tcp-sequence-numbers", help_heading = "Print")]
+    #[arg(
+        short = 'S',
+        long = "absolute-tcp-sequence-numbers",
+        help_heading = "Print"
+    )]
     pub absolute_seq: bool,
     /// Times: -t none, -tt seconds, -ttt deltas, -tttt date, -ttttt since the first
     #[arg(short = 't', action = ArgAction::Count, help_heading = "Print")]
@@ -189,7 +238,11 @@ pub(crate) struct Args {
     #[arg(long, overrides_with = "nano", help_heading = "Print")]
     pub micro: bool,
     /// `micro` or `nano`
-    #[arg(long = "time-stamp-precision", value_name = "PRECISION", help_heading = "Print")]
+    #[arg(
+        long = "time-stamp-precision",
+        value_name = "PRECISION",
+        help_heading = "Print"
+    )]
     pub precision: Option<String>,
     /// Each line at once, even into a pipe
     #[arg(short = 'l', help_heading = "Print")]
@@ -225,7 +278,8 @@ mod tests {
 
     #[test]
     fn flags_may_be_run_together_and_follow_the_expression() {
-        let args = Args::try_parse_from(["pktrail", "-nnvvXSs0", "tcp", "port", "80", "-c3"]).unwrap();
+        let args =
+            Args::try_parse_from(["pktrail", "-nnvvXSs0", "tcp", "port", "80", "-c3"]).unwrap();
         assert_eq!((args.numeric, args.verbose, args.hex_ascii), (2, 2, 1));
         assert_eq!((args.snaplen, args.count), (Some(0), Some(3)));
         assert_eq!(args.expression, ["tcp", "port", "80"]);

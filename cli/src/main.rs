@@ -1,3 +1,77 @@
-//! The program `pktrail`.
+//! The program `pktrail`: what was typed, what it means, what is shown.
+//!
+//! Exit status: 0 done, 1 something was lost or failed, 2 wrong usage. That the
+//! reader of a pipe has gone is no failure.
 
-fn main() {}
+mod args;
+mod plan;
+mod report;
+mod size;
+mod text_sink;
+mod usage;
+
+use args::Args;
+use clap::Parser;
+use clap::error::ErrorKind as ClapKind;
+use pktrail::{ErrorKind, Result};
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(std::env::args_os().collect()) {
+        Ok(status) => status,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            ExitCode::from(if error.kind() == ErrorKind::Usage {
+                2
+            } else {
+                1
+            })
+        }
+    }
+}
+
+/// A first word that is no command begins a flag or an expression.
+fn run(mut words: Vec<OsString>) -> Result<ExitCode> {
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("capture") => {
+            words.remove(1);
+            packets(words)
+        }
+        _ => packets(words),
+    }
+}
+
+fn packets(words: Vec<OsString>) -> Result<ExitCode> {
+    let args = match Args::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) if error.kind() == ClapKind::DisplayHelp => return print(&error.to_string()),
+        Err(error) => return Err(plan::usage(usage::sentence(&error))),
+    };
+    if args.version {
+        return print(concat!("pktrail ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+    let filter = plan::filter(&args)?;
+    if args.dump_filter > 0 {
+        let filter = filter
+            .ok_or_else(|| plan::usage("-d prints a compiled filter: give one by -F FILE"))?;
+        return print(&match args.dump_filter {
+            1 => filter.program.listing(),
+            2 => filter.program.c_listing(),
+            _ => filter.program.decimal_listing(),
+        });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes text to standard output.
+fn print(text: &str) -> Result<ExitCode> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    written.map_err(|cause| pktrail::Error::io("cannot write to standard output", cause))?;
+    Ok(ExitCode::SUCCESS)
+}
