@@ -1,1 +1,4 @@
-//! Load generation for the benches.
+//! Load generation, and live comparisons with peers.
+
+pub mod numbers;
+pub mod testbed;

@@ -1,4 +1,6 @@
 //! All unsafe code of pktrail: system calls behind safe functions.
 #![allow(unsafe_code)]
 
+pub(crate) mod bpf;
 pub(crate) mod resolve;
+pub(crate) mod xdp_run;
