@@ -53,6 +53,8 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     if args.version {
         return print(concat!("pktrail ", env!("CARGO_PKG_VERSION"), "\n"));
     }
+    plan::style(&args)?;
+    plan::snaplen(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
         let filter = filter

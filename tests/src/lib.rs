@@ -1,1 +1,3 @@
 //! Helpers for the whole-program tests.
+
+pub mod program;
