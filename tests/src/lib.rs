@@ -1,3 +1,4 @@
 //! Helpers for the whole-program tests.
 
 pub mod program;
+pub mod tcpdump;
