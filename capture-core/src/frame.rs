@@ -24,8 +24,9 @@ pub struct FrameInfo {
     pub flags: Flags,
     /// What pktrail itself noted.
     pub marks: Marks,
-    /// Where the pcapng options of the frame begin in the block: little-endian,
-    /// without the end of options. Only frames read from a file have any.
+    /// Where the other pcapng options of the frame begin in the block:
+    /// little-endian, without the end of options, and without those that are
+    /// fields here. Only frames read from a file have any.
     pub options_offset: u32,
     /// Length of those options in bytes.
     pub options_len: u32,

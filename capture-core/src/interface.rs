@@ -120,6 +120,10 @@ pub struct Interface {
     pub os: Option<String>,
     /// The filter expression in force.
     pub filter: Option<String>,
+    /// The other pcapng options that the interface had in a file (comments,
+    /// frame check sequence), as bytes: little-endian, without the end of
+    /// options. Empty unless read from a file.
+    pub options: Vec<u8>,
 }
 
 impl Interface {

@@ -22,6 +22,7 @@ pub mod interface;
 pub mod limit;
 pub mod pcap;
 pub mod pcapng;
+pub mod read;
 pub mod rotation;
 pub mod sink;
 pub mod source;

@@ -4,5 +4,7 @@
 //! time and two lengths: whatever else is known of a frame is left out.
 
 mod encode;
+mod parse;
 
 pub use encode::{Encoder, Precision};
+pub(crate) use parse::{Parser, is_magic};

@@ -1,7 +1,5 @@
 //! Numbers of the pcapng format: block types, option codes, limits
 //! (draft-ietf-opsawg-pcapng, sections 4 and 10).
-// The reader, which uses the rest, follows.
-#![allow(dead_code)]
 
 /// Most bytes captured of a frame in a file we write. libpcap and Wireshark
 /// refuse a whole file for one longer frame.
@@ -45,10 +43,14 @@ pub(crate) const IF_IPV6: u16 = 5;
 pub(crate) const IF_MAC: u16 = 6;
 pub(crate) const IF_SPEED: u16 = 8;
 pub(crate) const IF_TSRESOL: u16 = 9;
+pub(crate) const IF_TZONE: u16 = 10;
 pub(crate) const IF_FILTER: u16 = 11;
 pub(crate) const IF_OS: u16 = 12;
+pub(crate) const IF_FCSLEN: u16 = 13;
 pub(crate) const IF_TSOFFSET: u16 = 14;
 pub(crate) const IF_HARDWARE: u16 = 15;
+pub(crate) const IF_TXSPEED: u16 = 16;
+pub(crate) const IF_RXSPEED: u16 = 17;
 
 pub(crate) const EPB_FLAGS: u16 = 2;
 pub(crate) const EPB_DROPCOUNT: u16 = 4;
@@ -65,12 +67,12 @@ pub(crate) const ISB_FILTERACCEPT: u16 = 6;
 pub(crate) const ISB_OSDROP: u16 = 7;
 pub(crate) const ISB_USRDELIV: u16 = 8;
 
-/// The name of a block type, for messages.
-pub(crate) fn name(block_type: u32) -> &'static str {
-    match block_type {
+/// The name and number of a block type, for messages.
+pub(crate) fn describe(block_type: u32) -> String {
+    let name = match block_type {
         SECTION_HEADER => "section header",
         INTERFACE => "interface description",
-        OBSOLETE_PACKET => "packet (obsolete)",
+        OBSOLETE_PACKET => "obsolete packet",
         SIMPLE_PACKET => "simple packet",
         NAME_RESOLUTION => "name resolution",
         STATISTICS => "interface statistics",
@@ -78,6 +80,10 @@ pub(crate) fn name(block_type: u32) -> &'static str {
         DECRYPTION_SECRETS => "decryption secrets",
         CUSTOM | CUSTOM_NO_COPY => "custom",
         PADDING_BLOCK => "padding",
-        _ => "unknown type",
+        _ => "unknown",
+    };
+    match block_type {
+        0..=0xffff => format!("{name}, type {block_type}"),
+        _ => format!("{name}, type {block_type:#010x}"),
     }
 }

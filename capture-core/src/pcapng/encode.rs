@@ -226,6 +226,7 @@ impl Tail {
 fn put_frame(frame: &Frame<'_>, last_interface: u32, snaplen: u32, out: &mut Vec<u8>) {
     let info = frame.info;
     let data = frame.data.get(..snaplen as usize).unwrap_or(frame.data);
+    // Anything else would break the framing of the block.
     let carried = match frame.options.len() % 4 {
         0 => frame.options,
         _ => &[],
@@ -335,6 +336,9 @@ fn put_interface(interface: &Interface, snaplen: u32, out: &mut Vec<u8>) {
         }
         options::put_some(block::IF_OS, interface.os.as_deref(), out);
         options::put_some(block::IF_HARDWARE, interface.hardware.as_deref(), out);
+        if interface.options.len().is_multiple_of(4) {
+            out.extend_from_slice(&interface.options);
+        }
         options::put_end(out);
     });
 }

@@ -4,11 +4,18 @@
 //! Files, compression, rotation and waiting for more are not its business.
 
 mod block;
+mod describe;
 mod encode;
+mod notes;
 mod options;
+mod parse;
+mod time;
 
+pub(crate) use block::{IF_FCSLEN, SECTION_HEADER};
 pub use block::{MAX_CAPTURED, PADDING_BLOCK};
 pub use encode::{Encoder, padding};
+pub(crate) use options::put as put_option;
+pub(crate) use parse::Parser;
 
 /// What a section header says about where the file was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
