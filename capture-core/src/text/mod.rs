@@ -6,11 +6,36 @@
 //! [`Truncated`]; the caller at the top then ends the line with the name of the
 //! protocol that was being printed (`[|dns]`).
 
+mod address;
+mod arp;
+mod checksum;
 mod context;
+mod dump;
+mod ether;
+mod icmp;
+mod ip;
+mod ip6;
+mod ip6_headers;
+mod ip_options;
+mod ipsec;
+mod link;
+mod llc;
+mod mptcp;
+mod numbers;
+mod payload;
+mod sll;
+mod stamp;
+mod tcp;
+mod tcp_options;
+mod udp;
 
 use crate::{Frame, Interface};
+use context::put;
 pub(crate) use context::{Context, Truncated};
 pub use context::{Names, NoNames, Transport};
+
+/// Most bytes of a frame, captured or not; headers that say more are wrong.
+const MAX_LEN: usize = 262_144;
 
 /// How frames are printed: tcpdump's flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,17 +110,66 @@ pub enum Time {
 pub struct Printer {
     style: Style,
     names: Box<dyn Names>,
+    count: u64,
+    clock: stamp::Clock,
+    flows: tcp::Flows,
 }
 
 impl Printer {
     /// A printer in `style` that asks `names` unless the style is numeric.
     pub fn new(style: Style, names: Box<dyn Names>) -> Self {
-        Self { style, names }
+        Self {
+            style,
+            names,
+            count: 0,
+            clock: stamp::Clock::default(),
+            flows: tcp::Flows::default(),
+        }
     }
 
     /// Appends the text of one frame to `out`, with its last line's end.
     pub fn print(&mut self, frame: &Frame<'_>, interface: &Interface, out: &mut String) {
-        let _ = (frame, interface, &self.style);
-        let _ = Context::new(&self.style, &mut *self.names, out);
+        self.count += 1;
+        let mut cx = Context::new(&self.style, &mut *self.names, out);
+        cx.flows = Some(&mut self.flows);
+        if cx.style.number {
+            put!(cx, "{:5}  ", self.count);
+        }
+        if let Some(complaint) = bad_lengths(frame) {
+            put!(cx, "[Invalid header:{complaint}]\n");
+            return;
+        }
+        self.clock.print(&mut cx, frame.info.timestamp_ns);
+        let header_len = match link::print(&mut cx, frame, interface) {
+            Ok(header_len) => header_len,
+            Err(Truncated) => {
+                cx.put_truncated();
+                0
+            }
+        };
+        dump::frame(&mut cx, frame.data, header_len);
+        cx.put("\n");
     }
+}
+
+/// What is wrong with a frame's lengths, each preceded by a space.
+fn bad_lengths(frame: &Frame<'_>) -> Option<String> {
+    let caplen = frame.data.len();
+    let len = frame.info.len as usize;
+    let mut complaints = Vec::new();
+    if caplen == 0 {
+        complaints.push(" caplen==0".to_owned());
+    }
+    if len == 0 {
+        complaints.push(" len==0".to_owned());
+    } else if len < caplen {
+        complaints.push(format!(" len({len}) < caplen({caplen})"));
+    }
+    if caplen > MAX_LEN {
+        complaints.push(format!(" caplen({caplen}) > {MAX_LEN}"));
+    }
+    if len > MAX_LEN {
+        complaints.push(format!(" len({len}) > {MAX_LEN}"));
+    }
+    (!complaints.is_empty()).then(|| complaints.join(","))
 }
