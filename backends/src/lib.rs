@@ -2,6 +2,7 @@
 
 pub mod inject;
 pub mod names;
+pub mod output;
 mod sys;
 
 pub use pktrail_core::*;

@@ -2,5 +2,6 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod bpf;
+pub(crate) mod file;
 pub(crate) mod resolve;
 pub(crate) mod xdp_run;

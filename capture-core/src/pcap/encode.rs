@@ -76,10 +76,10 @@ impl Encoder {
         put_frame(frame, self.precision.unit_ns(), self.snaplen, out);
     }
 
-    /// Appends the frames of a batch, with the file's header before them if
-    /// there was none yet. Refuses frames of a second link type; the output is
+    /// Makes ready for the frames of a batch: appends the file's header if there
+    /// was none yet, and refuses frames of a second link type; the output is
     /// then as it was before.
-    pub fn batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
+    pub fn prepare(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
         let Some(first) = batch.frames.first() else {
             return Ok(());
         };
@@ -91,6 +91,14 @@ impl Encoder {
         if self.link_type.is_none() {
             self.header(link_type, out);
         }
+        Ok(())
+    }
+
+    /// Appends the frames of a batch, with the file's header before them if
+    /// there was none yet. Refuses frames of a second link type; the output is
+    /// then as it was before.
+    pub fn batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
+        self.prepare(batch, out)?;
         let bytes: usize = batch
             .frames
             .iter()

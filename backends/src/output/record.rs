@@ -1,0 +1,92 @@
+//! What is known of a finished file, and its line in the file log.
+
+use crate::{FrameInfo, Losses};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// A finished file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileRecord {
+    /// Its name.
+    pub path: PathBuf,
+    /// Time of its oldest frame, in nanoseconds since 1970.
+    pub first_ns: Option<u64>,
+    /// Time of its youngest frame, in nanoseconds since 1970.
+    pub last_ns: Option<u64>,
+    /// Frames in it.
+    pub packets: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Frames lost since the file before it was finished.
+    pub lost: Losses,
+}
+
+impl FileRecord {
+    /// The record as a line of JSON, with its end: `file`, `first` and `last`
+    /// (RFC 3339 in UTC with nanoseconds; null without a frame), `packets`,
+    /// `bytes`, and `lost` by place.
+    pub fn to_json(&self) -> String {
+        let places = self.lost.by_place().into_iter();
+        let lost: Map<String, Value> = places.map(|(name, n)| (name.into(), n.into())).collect();
+        let line = json!({
+            "file": self.path.to_string_lossy(),
+            "first": self.first_ns.map(time),
+            "last": self.last_ns.map(time),
+            "packets": self.packets,
+            "bytes": self.bytes,
+            "lost": lost,
+        });
+        format!("{line}\n")
+    }
+
+    pub(super) fn add(&mut self, info: &FrameInfo) {
+        let ns = info.timestamp_ns;
+        self.first_ns = Some(self.first_ns.map_or(ns, |first| first.min(ns)));
+        self.last_ns = Some(self.last_ns.map_or(ns, |last| last.max(ns)));
+        self.packets += 1;
+    }
+}
+
+fn time(ns: u64) -> String {
+    match Timestamp::from_nanosecond(i128::from(ns)) {
+        Ok(timestamp) => format!("{timestamp:.9}"),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_json_object() {
+        let mut record = FileRecord {
+            path: "a \"b\".pcapng".into(),
+            bytes: 99,
+            lost: Losses {
+                ring: 3,
+                ..Losses::default()
+            },
+            ..FileRecord::default()
+        };
+        for timestamp_ns in [1_700_000_001_000_000_000, 1_700_000_000_000_000_005] {
+            record.add(&FrameInfo {
+                timestamp_ns,
+                ..FrameInfo::default()
+            });
+        }
+        let line = record.to_json();
+        assert!(line.ends_with("}\n") && line.lines().count() == 1);
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["file"], "a \"b\".pcapng");
+        assert_eq!(value["first"], "2023-11-14T22:13:20.000000005Z");
+        assert_eq!(value["last"], "2023-11-14T22:13:21.000000000Z");
+        assert_eq!(
+            (&value["packets"], &value["bytes"]),
+            (&2.into(), &99.into())
+        );
+        assert_eq!(value["lost"]["ring"], 3);
+        assert_eq!(value["lost"]["disk"], 0);
+    }
+}

@@ -1,0 +1,569 @@
+//! The sink that writes files.
+
+use super::closer::{Closer, Settings};
+use super::format::Format;
+use super::target::Target;
+use super::{FileRecord, Output, preflight};
+use crate::pcapng::Statistics;
+use crate::rotation::{Rotation, Turn};
+use crate::{Account, Batch, Error, ErrorKind, Flow, Interface, Losses, Result, Sink};
+use jiff::tz::TimeZone;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::fchown;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Bytes collected for one write(2).
+const BUFFER: usize = 1 << 20;
+/// A batch that adds more than this is written in parts.
+const LARGEST_PART: u64 = 2 << 20;
+/// How long whole blocks may wait in the buffer.
+const FLUSH_NS: u64 = 1_000_000_000;
+
+/// Writes frames to a file, to one file after the other, or to a pipe.
+///
+/// Each write(2) ends with a whole block, so that the file is valid up to its
+/// last whole block at every moment. After a failed write the file is cut back
+/// to that point, and the frames that are not in it are counted: as lost on the
+/// disk, or as surplus if it was the reader of a pipe that has gone.
+pub struct FileSink {
+    path: PathBuf,
+    format: Format,
+    /// `None` for the standard output and for a single file.
+    rotation: Option<Rotation>,
+    is_live: bool,
+    packet_buffered: bool,
+    statistics_every_ns: Option<u64>,
+    closer: Closer,
+    target: Option<Target>,
+    /// The file that is being written.
+    record: FileRecord,
+    buffer: Vec<u8>,
+    /// Frames in the buffer.
+    buffered: u64,
+    interfaces: Arc<Vec<Interface>>,
+    started_ns: u64,
+    flushed_ns: u64,
+    counted_ns: u64,
+    account: Account,
+    /// What was lost when the file before was finished.
+    lost_before: Losses,
+    state: State,
+    /// Frames handed to the sink.
+    taken: u64,
+    /// Of those: in files, not wanted, refused by the format.
+    arrived: u64,
+    unwanted: u64,
+    refused: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The last file is complete.
+    Full,
+    /// The reader of the pipe has gone.
+    Gone,
+    /// Nothing more can be written.
+    Failed,
+    Finished,
+}
+
+impl FileSink {
+    /// Opens the first file, and the file log.
+    ///
+    /// # Errors
+    /// `Usage` for rules that make no sense, and what opening a file can meet.
+    pub fn open(mut output: Output) -> Result<Self> {
+        let rotation = rotation(&output)?;
+        let log = match output.file_log.take() {
+            Some(path) => Some((open_log(&path, output.owner)?, path)),
+            None => None,
+        };
+        let now = now_ns();
+        let owner = output.owner;
+        let nanoseconds = |every: Duration| u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+        let mut sink = Self {
+            path: output.path,
+            format: output.format,
+            rotation,
+            is_live: output.is_live,
+            packet_buffered: output.packet_buffered,
+            statistics_every_ns: output.statistics_every.map(nanoseconds),
+            closer: Closer::new(Settings {
+                sync: output.sync,
+                command: output.command,
+                command_wait: output.command_wait,
+                log,
+                observer: output.observer,
+            }),
+            target: None,
+            record: FileRecord::default(),
+            buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
+            buffered: 0,
+            interfaces: Arc::new(output.interfaces),
+            started_ns: now,
+            flushed_ns: now,
+            counted_ns: now,
+            account: Account::default(),
+            lost_before: Losses::default(),
+            state: State::Open,
+            taken: 0,
+            arrived: 0,
+            unwanted: 0,
+            refused: 0,
+        };
+        // The name may depend on the first frame's time.
+        let waits = !sink.is_live && sink.rotation.is_some();
+        if !waits {
+            sink.begin(now)?;
+            if let (Some((user, group)), Some(target)) = (owner, &sink.target) {
+                give(target, user, group)?;
+            }
+        }
+        Ok(sink)
+    }
+
+    /// Whether further files can be made with the rights of this moment, where
+    /// there may be further files. To be called when privileges have been
+    /// dropped, before the capture begins.
+    ///
+    /// # Errors
+    /// `Permission` mostly, with what to do.
+    pub fn preflight(&self) -> Result<()> {
+        let planned = self
+            .rotation
+            .as_ref()
+            .is_some_and(|rotation| rotation.rules().is_planned());
+        match planned {
+            true => preflight::check(&self.path),
+            false => Ok(()),
+        }
+    }
+
+    /// Opens the first file.
+    fn begin(&mut self, now_ns: u64) -> Result<()> {
+        let path = match &mut self.rotation {
+            Some(rotation) => PathBuf::from(rotation.first(now_ns)?),
+            None => self.path.clone(),
+        };
+        self.open_target(&path)
+    }
+
+    fn open_target(&mut self, path: &Path) -> Result<()> {
+        let is_stdout = self.rotation.is_none() && path.as_os_str() == "-";
+        let target = match is_stdout {
+            true => Target::stdout()?,
+            false => Target::open(path)?,
+        };
+        self.record = FileRecord {
+            path: path.into(),
+            ..FileRecord::default()
+        };
+        self.target = Some(target);
+        self.format.begin(&self.interfaces, &mut self.buffer)?;
+        // A reader of the file finds at least its beginning.
+        self.flush()
+    }
+
+    /// Ends the file and begins the next.
+    fn go_on(&mut self, name: &str, remove: Option<String>) -> Result<()> {
+        self.end_file(now_ns())?;
+        if let Some(path) = remove {
+            self.closer.remove(path.into())?;
+        }
+        self.open_target(Path::new(name))
+    }
+
+    /// Writes out what belongs to the file and hands it over to be closed.
+    fn end_file(&mut self, now_ns: u64) -> Result<()> {
+        if self.target.is_none() {
+            return Ok(());
+        }
+        if self.state != State::Failed && self.state != State::Gone {
+            self.put_statistics(now_ns, true);
+            self.format.end(&mut self.buffer);
+            self.flush()?;
+        }
+        self.hand_over()
+    }
+
+    /// Hands the file to the closer as it is.
+    fn hand_over(&mut self) -> Result<()> {
+        let Some(target) = self.target.take() else {
+            return Ok(());
+        };
+        let mut lost = self.account.lost;
+        let own = self.losses();
+        lost.disk = lost.disk.max(own.disk);
+        lost.writer = lost.writer.max(own.writer);
+        let mut record = std::mem::take(&mut self.record);
+        record.packets = target.frames();
+        record.bytes = target.bytes();
+        record.lost = since(&lost, &self.lost_before);
+        self.lost_before = lost;
+        self.closer.finish(target.into_file(), record)
+    }
+
+    /// Writes the buffer.
+    fn flush(&mut self) -> Result<()> {
+        let Some(target) = &mut self.target else {
+            return Ok(());
+        };
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let before = target.frames();
+        let result = target.write(&self.buffer, self.buffered, &self.format);
+        self.arrived += target.frames() - before;
+        self.buffer.clear();
+        self.buffered = 0;
+        result.map_err(|cause| self.write_error(cause))
+    }
+
+    /// Says what a failed write(2) means for the file and for the frames.
+    fn write_error(&mut self, cause: io::Error) -> Error {
+        let Some(target) = &self.target else {
+            return Error::io("cannot write", cause);
+        };
+        let name = target.name();
+        let (frames, bytes) = (target.frames(), target.bytes());
+        let is_regular = target.is_regular();
+        let error = Error::io(format!("cannot write to {name}"), cause);
+        if error.kind() == ErrorKind::BrokenPipe {
+            self.state = State::Gone;
+            return error;
+        }
+        self.state = State::Failed;
+        let lost = match self.losses().disk {
+            1 => "1 frame is lost".into(),
+            lost => format!("{lost} frames are lost"),
+        };
+        match is_regular {
+            true => error.context(format!(
+                "{lost}; {name} is valid and holds {frames} frames in {bytes} bytes"
+            )),
+            false => error.context(lost),
+        }
+    }
+
+    /// Frames that were taken and are neither in a file nor counted otherwise.
+    fn missing(&self) -> u64 {
+        self.taken - self.arrived - self.unwanted - self.refused
+    }
+
+    fn take(&mut self, batch: &Batch) -> Result<Flow> {
+        if self.target.is_none()
+            && let Some(first) = batch.frames.first()
+        {
+            self.begin(first.timestamp_ns)?;
+        }
+        if batch.interfaces.len() > self.interfaces.len() {
+            self.interfaces = Arc::clone(&batch.interfaces);
+        }
+        self.prepare(batch)?;
+        let growth = self.format.growth(batch);
+        let file_bytes = self.file_bytes();
+        let packets = self.record.packets;
+        let fits = self
+            .rotation
+            .as_ref()
+            .is_none_or(|rotation| rotation.fits(batch, file_bytes, packets, growth));
+        if !fits || growth > LARGEST_PART {
+            return self.take_in_parts(batch);
+        }
+        self.format.batch(batch, &mut self.buffer)?;
+        self.buffered += batch.frames.len() as u64;
+        for info in &batch.frames {
+            self.record.add(info);
+        }
+        if self.packet_buffered || self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// What the format refuses, it refuses before anything is written: the
+    /// frames before stay.
+    fn prepare(&mut self, batch: &Batch) -> Result<()> {
+        self.format
+            .prepare(batch, &mut self.buffer)
+            .inspect_err(|_| {
+                self.refused += batch.frames.len() as u64;
+                // Whatever this meets, the refusal comes first.
+                let _ = self.flush();
+                self.state = State::Failed;
+            })
+    }
+
+    /// Frame by frame: the batch may belong into several files.
+    fn take_in_parts(&mut self, batch: &Batch) -> Result<Flow> {
+        let mut notes = batch.notes.iter().peekable();
+        for (index, frame) in batch.iter().enumerate() {
+            let bytes = self.file_bytes();
+            let turn = match &mut self.rotation {
+                Some(rotation) => {
+                    rotation.before_frame(frame.info.timestamp_ns, bytes, self.record.packets)?
+                }
+                None => Turn::Stay,
+            };
+            if self.turn(turn)? == Flow::Stop {
+                self.unwanted += (batch.frames.len() - index) as u64;
+                return Ok(Flow::Stop);
+            }
+            while let Some(note) = notes.next_if(|note| note.before <= index) {
+                self.format.note(note, &mut self.buffer);
+            }
+            self.format.frame(&frame, &mut self.buffer);
+            self.buffered += 1;
+            self.record.add(frame.info);
+            if self.buffer.len() >= BUFFER {
+                self.flush()?;
+            }
+        }
+        notes.for_each(|note| self.format.note(note, &mut self.buffer));
+        if self.packet_buffered {
+            self.flush()?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn turn(&mut self, turn: Turn) -> Result<Flow> {
+        match turn {
+            Turn::Stay => Ok(Flow::Continue),
+            Turn::Next { name, remove } => {
+                self.go_on(&name, remove)?;
+                Ok(Flow::Continue)
+            }
+            Turn::Stop => {
+                self.end_file(now_ns())?;
+                self.state = State::Full;
+                Ok(Flow::Stop)
+            }
+        }
+    }
+
+    /// The length of the file, with what is still in the buffer.
+    fn file_bytes(&self) -> u64 {
+        let written = self.target.as_ref().map_or(0, Target::bytes);
+        written + self.buffer.len() as u64
+    }
+
+    /// Appends the interfaces' counts as of the last tick.
+    fn put_statistics(&mut self, now_ns: u64, is_end: bool) {
+        self.counted_ns = now_ns;
+        for (index, interface) in (0..).zip(self.interfaces.iter()) {
+            let name = interface.full_name();
+            let of_it = || {
+                self.account
+                    .sources
+                    .iter()
+                    .filter(|source| source.name == name)
+            };
+            if of_it().next().is_none() {
+                continue;
+            }
+            let received = of_it().map(|source| source.received).sum::<u64>();
+            let filtered = of_it().map(|source| source.filtered).sum::<u64>();
+            let ring = of_it().map(|source| source.lost.ring).sum::<u64>();
+            let device = of_it().map(|source| source.lost.device).sum::<u64>();
+            let is_only = self
+                .account
+                .sources
+                .iter()
+                .all(|source| source.name == name);
+            let statistics = Statistics {
+                interface: index,
+                timestamp_ns: now_ns,
+                start_ns: Some(self.started_ns),
+                end_ns: is_end.then_some(now_ns),
+                received: Some(received),
+                interface_dropped: Some(device),
+                accepted: Some(received.saturating_sub(filtered)),
+                os_dropped: Some(ring),
+                delivered: is_only.then_some(self.account.delivered),
+            };
+            self.format.statistics(&statistics, &mut self.buffer);
+        }
+    }
+
+    /// After an error: the file is left as it is, and what did not arrive is
+    /// counted.
+    fn give_up(&mut self, error: Error) -> Error {
+        if self.state == State::Open {
+            self.state = State::Failed;
+        }
+        match self.hand_over() {
+            Ok(()) => error,
+            Err(also) => error.context(format!("{also:#}")),
+        }
+    }
+}
+
+impl Sink for FileSink {
+    fn write(&mut self, batch: Batch) -> Result<Flow> {
+        let count = batch.frames.len() as u64;
+        self.taken += count;
+        match self.state {
+            State::Open => self.take(&batch).map_err(|error| self.give_up(error)),
+            State::Failed => Ok(Flow::Stop),
+            State::Full | State::Gone | State::Finished => {
+                self.unwanted += count;
+                Ok(Flow::Stop)
+            }
+        }
+    }
+
+    fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {
+        self.account.clone_from(account);
+        if self.state != State::Open {
+            return Ok(Flow::Stop);
+        }
+        if self.target.is_none() {
+            return Ok(Flow::Continue);
+        }
+        self.at_clock(now_ns).map_err(|error| self.give_up(error))
+    }
+
+    fn finish(&mut self, account: &Account) -> Result<()> {
+        self.account.clone_from(account);
+        let mut result = Ok(());
+        if self.state == State::Open {
+            let now = now_ns();
+            result = match self.target {
+                // Reading a file that has no frames still makes one.
+                None => self.begin(now),
+                Some(_) => Ok(()),
+            };
+            result = result
+                .and_then(|()| self.end_file(now))
+                .map_err(|error| self.give_up(error));
+        }
+        if matches!(self.state, State::Open | State::Full) {
+            self.state = State::Finished;
+        }
+        result.and(self.closer.join())
+    }
+
+    fn surplus(&self) -> u64 {
+        match self.state {
+            State::Gone => self.unwanted + self.missing(),
+            _ => self.unwanted,
+        }
+    }
+
+    fn losses(&self) -> Losses {
+        let disk = match self.state {
+            State::Failed => self.missing(),
+            _ => 0,
+        };
+        Losses {
+            writer: self.refused,
+            disk,
+            ..Losses::default()
+        }
+    }
+}
+
+impl FileSink {
+    fn at_clock(&mut self, now_ns: u64) -> Result<Flow> {
+        if self.is_live
+            && let Some(rotation) = &mut self.rotation
+        {
+            let turn = rotation.at_clock(now_ns)?;
+            if self.turn(turn)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        let is_due = |every: u64| now_ns.saturating_sub(self.counted_ns) >= every;
+        if self.statistics_every_ns.is_some_and(is_due) {
+            self.put_statistics(now_ns, false);
+        }
+        if now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS {
+            self.flushed_ns = now_ns;
+            self.flush()?;
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+impl Drop for FileSink {
+    /// A run that ended without `finish` loses nothing that can be saved.
+    fn drop(&mut self) {
+        if self.state == State::Open {
+            let _ = self.flush();
+        }
+    }
+}
+
+fn rotation(output: &Output) -> Result<Option<Rotation>> {
+    if !output.rules.is_planned() {
+        return Ok(None);
+    }
+    if output.path.as_os_str() == "-" {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "the standard output cannot be rotated; name a file with -w",
+        ));
+    }
+    let Some(pattern) = output.path.to_str() else {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "the name {} is not UTF-8, which rotation needs",
+                output.path.display()
+            ),
+        ));
+    };
+    Rotation::new(output.rules.clone(), pattern, TimeZone::system()).map(Some)
+}
+
+fn open_log(path: &Path, owner: Option<(u32, u32)>) -> Result<std::fs::File> {
+    let failed = |cause| {
+        Error::io(
+            format!("cannot open the file log {}", path.display()),
+            cause,
+        )
+    };
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(failed)?;
+    if let Some((user, group)) = owner {
+        fchown(&file, Some(user), Some(group)).map_err(failed)?;
+    }
+    Ok(file)
+}
+
+fn give(target: &Target, user: u32, group: u32) -> Result<()> {
+    if !target.is_regular() || target.path().as_os_str() == "-" {
+        return Ok(());
+    }
+    fchown(target.file(), Some(user), Some(group)).map_err(|cause| {
+        Error::io(
+            format!("cannot give {} to user {user}", target.name()),
+            cause,
+        )
+    })
+}
+
+fn since(now: &Losses, before: &Losses) -> Losses {
+    Losses {
+        device: now.device.saturating_sub(before.device),
+        softnet: now.softnet.saturating_sub(before.softnet),
+        ring: now.ring.saturating_sub(before.ring),
+        queue: now.queue.saturating_sub(before.queue),
+        writer: now.writer.saturating_sub(before.writer),
+        disk: now.disk.saturating_sub(before.disk),
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

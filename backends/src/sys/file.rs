@@ -1,0 +1,33 @@
+//! What std does not offer for files and processes.
+
+use std::io;
+use std::os::fd::{IntoRawFd, OwnedFd};
+
+/// Closes `fd`, and says what close(2) said: on network file systems and under
+/// quotas, the first word of lost data.
+pub(crate) fn close(fd: OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor was owned and is given up here, so that nobody
+    // else closes or uses it; `OwnedFd` established that it is open.
+    match unsafe { libc::close(fd.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives a process the lowest priority.
+pub(crate) fn be_nice(pid: u32) -> io::Result<()> {
+    // SAFETY: setpriority(2) reads its three numbers and no memory; the kernel
+    // checks them.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, pid, 19) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Lets a write beyond the limit on file sizes fail with EFBIG, instead of
+/// ending the process with SIGXFSZ.
+pub(crate) fn ignore_file_size_signal() {
+    // SAFETY: to ignore a signal installs no code that could run; the call
+    // reads two numbers.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
