@@ -102,7 +102,7 @@ fn each_rule_finds_what_it_is_for() {
 fn long_things_are_found() {
     let wide = format!("//! About a.\n// {}\n", "x".repeat(98));
     let long = format!("//! About a.\n{}", "// x\n".repeat(800));
-    let big = format!("//! About a.\nfn f() {{\n{}}}\n", "    g();\n".repeat(69));
+    let big = format!("//! About a.\nfn f() {{\n{}}}\n", "    g();\n".repeat(71));
     for (name, text) in [
         ("line-length", wide),
         ("file-length", long),

@@ -17,7 +17,7 @@ const EMPTY_NAMES: &[&str] = &["Manager", "Helper", "Util"];
 /// What one pass over a file collects.
 #[derive(Default)]
 struct Seen {
-    /// Name and length in lines of each function.
+    /// Name of each function, and the lines between its braces.
     functions: Vec<(String, usize)>,
     types: Vec<String>,
     /// Names of functions under `#[ignore]`.
@@ -32,10 +32,9 @@ impl Seen {
     }
 
     fn function(&mut self, signature: &syn::Signature, block: &syn::Block) {
-        let first = signature.span().start().line;
-        let last = block.span().end().line;
-        self.functions
-            .push((signature.ident.to_string(), last - first + 1));
+        let place = block.span();
+        let body = (place.end().line - place.start().line).saturating_sub(1);
+        self.functions.push((signature.ident.to_string(), body));
     }
 }
 

@@ -24,7 +24,6 @@ const WORDS: &[&str] = &[
     "/Users/",
     "/work/",
     "FIXME",
-    "XXX",
 ];
 
 /// Whether the file is written by hand and read as code: not prose, not a licence, not data.
