@@ -248,7 +248,8 @@ fn introduction(options: &Options, about: &str) -> String {
          Medians of {} runs, the programs taking turns. The load is injected on CPU {LOAD_CPU} \
          as if a veth had received it; the programs capture on CPU {CAPTURE_CPU} with rings of {} \
          MiB. `drain` is a ring that is emptied and not looked at: what the kernel alone costs. \
-         Compare the rows of one table, not the figures of two machines.\n{note}\n```\n{about}```\n",
+         Compare the rows of one table, not the figures of two machines.\n{note}\n\
+         ```\n{about}```\n",
         options.runs, options.ring_mib,
     )
 }
