@@ -196,13 +196,12 @@ fn split(text: &str, count: usize) -> Vec<&str> {
 pub fn assert_none(differences: &[Difference], frames: &[Recorded], what: &str) {
     let mut message = String::new();
     for difference in differences.iter().take(5) {
-        let recorded = &frames[difference.frame];
+        let Recorded { data, len } = &frames[difference.frame];
+        let bytes: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
         message += &format!(
-            "frame {}, {} of {} bytes: {:02x?}\n   ours: {:?}\ntcpdump: {:?}\n",
+            "frame {}, {} of {len} bytes: {bytes}\n   ours: {:?}\ntcpdump: {:?}\n",
             difference.frame,
-            recorded.data.len(),
-            recorded.len,
-            recorded.data,
+            data.len(),
             difference.ours,
             difference.theirs
         );

@@ -198,8 +198,10 @@ impl<'a> Context<'a> {
 macro_rules! put {
     ($cx:expr, $($format:tt)+) => {{
         use std::fmt::Write as _;
+        // The arguments first: they may need the context themselves.
+        let text = format_args!($($format)+);
         // Writing to a String cannot fail.
-        let _ = write!($cx.out, $($format)+);
+        let _ = $cx.out.write_fmt(text);
     }};
 }
 pub(crate) use put;

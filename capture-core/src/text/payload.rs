@@ -3,7 +3,7 @@
 
 use super::context::{Context, Truncated, array_at, bytes_at, put, u8_at};
 use super::numbers::{database_name, protocol, protocol_name};
-use super::{checksum, ether, icmp, ip, ip6, ipsec, tcp, udp};
+use super::{checksum, ether, icmp, icmp6, igmp, ip, ip6, ipsec, tcp, udp};
 
 /// An IP header: the packet from it on, as far as it was captured. Who makes
 /// one has seen that the fixed header is there.
@@ -109,6 +109,8 @@ pub(super) fn print(
         (protocol::TCP, _) => tcp::print(cx, data, len, ip),
         (protocol::UDP, _) => udp::print(cx, data, len, ip),
         (protocol::ICMP, 4) => icmp::print(cx, data, len, ip.fragmented),
+        (protocol::ICMPV6, 6) => icmp6::print(cx, data, len, ip),
+        (protocol::IGMP, 4) => igmp::print(cx, data, len),
         (protocol::ESP, _) => ipsec::print_esp(cx, data, len),
         (protocol::IPCOMP, _) => ipsec::print_ipcomp(cx, data),
         (protocol::IPV4, _) => ip::print(cx, data, len),

@@ -84,7 +84,7 @@ fn put_clock(cx: &mut Context<'_>, seconds: i64) {
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian
 /// calendar. Years are taken to begin in March, so that the leap day is last.
-fn calendar(day: i64) -> (i64, i64, i64) {
+pub(super) fn calendar(day: i64) -> (i64, i64, i64) {
     const DAYS_IN_400_YEARS: i64 = 146_097;
     let from_march_of_0 = day + 719_468;
     let era = from_march_of_0.div_euclid(DAYS_IN_400_YEARS);

@@ -1,10 +1,9 @@
 //! TCP (RFC 9293), with sequence numbers relative to the first ones seen.
 
-use super::checksum;
 use super::context::{Context, Transport, Truncated, put, u8_at, u16_at, u32_at};
 use super::numbers::protocol;
 use super::payload::{self, Ip};
-use super::tcp_options;
+use super::{checksum, ports, tcp_options};
 use std::collections::{HashMap, VecDeque};
 
 /// Length of the header without options.
@@ -273,8 +272,9 @@ impl Segment<'_> {
         };
         if self.flags & RST != 0 && cx.style.verbose > 0 {
             put_reason(cx, payload, self.payload_len);
+            return Ok(());
         }
-        Ok(())
+        ports::tcp(cx, self.source, self.destination, payload, self.payload_len)
     }
 }
 

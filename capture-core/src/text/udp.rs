@@ -1,16 +1,14 @@
 //! UDP (RFC 768).
 
-use super::checksum;
 use super::context::{Context, Transport, Truncated, put, u16_at};
 use super::numbers::protocol;
 use super::payload::{self, Ip};
+use super::{checksum, ports};
 
 const HEADER_LEN: usize = 8;
 
-/// A datagram's header.
+/// What of a datagram's header its checksum needs.
 struct Header {
-    source: u16,
-    destination: u16,
     checksum: u16,
 }
 
@@ -51,12 +49,10 @@ pub(super) fn print(
         return Ok(());
     };
     let header = Header {
-        source,
-        destination,
         checksum: u16_at(data, 6)?,
     };
     header.put_checksum(cx, data, payload_len, ip)?;
-    if !cx.style.quiet && header.put_payload(cx, payload, payload_len)? {
+    if !cx.style.quiet && ports::udp(cx, source, destination, payload, payload_len)? {
         return Ok(());
     }
     if claimed > payload_len && !ip.fragmented() {
@@ -127,16 +123,5 @@ impl Header {
             }
         }
         Ok(())
-    }
-
-    /// Prints the payload by its port; false if no port is known.
-    fn put_payload(
-        &self,
-        cx: &mut Context<'_>,
-        payload: &[u8],
-        len: usize,
-    ) -> Result<bool, Truncated> {
-        let _ = (cx, payload, len, self.source, self.destination);
-        Ok(false)
     }
 }
