@@ -288,14 +288,26 @@ impl Reader {
     }
 
     fn stopped(&mut self, stop: Stop) {
-        self.zeros = false;
+        self.zeros = self.waits(&stop);
         match stop {
+            _ if self.zeros => self.need = 0,
             Stop::Need(bytes) => self.need = bytes,
-            Stop::Zeros(_) if self.wait_on_zeros => {
-                self.need = 0;
-                self.zeros = true;
-            }
             Stop::Zeros(error) | Stop::Damaged(error) => self.failed = Some(error),
+        }
+    }
+
+    /// Whether bytes that cannot be parsed may still be filled in by the writer
+    /// of a file that is followed.
+    fn waits(&self, stop: &Stop) -> bool {
+        if !self.wait_on_zeros {
+            return false;
+        }
+        match stop {
+            Stop::Zeros(_) => true,
+            // A block that is half filled, as far as it was read.
+            Stop::Need(bytes) => *bytes <= CHUNK && self.buffer.ends_with(&[0; 8]),
+            // Half of a number, and the zeros where the rest will be.
+            Stop::Damaged(_) => self.buffer.ends_with(&[0; 8]),
         }
     }
 
