@@ -22,6 +22,16 @@ const STYLES: &[&[&str]] = &[
     &["-n", "-q"],
     &["-n", "-q", "-v"],
     &["-n", "-S", "-vvv"],
+    &["-n", "-X", "-v"],
+];
+
+/// The flags for damaged frames. A dump shows where tcpdump gave up on a frame:
+/// it then begins with the link-layer header.
+const DAMAGED_STYLES: &[&[&str]] = &[
+    &["-n", "-x"],
+    &["-n", "-x", "-v"],
+    &["-n", "-x", "-vv"],
+    &["-n", "-x", "-vvv"],
 ];
 
 /// What tcpdump prints more of: words of its text, and why they are let pass.
@@ -63,7 +73,7 @@ fn frames_cut_at_every_byte_are_printed_alike() {
         .iter()
         .flat_map(|frame| (14..frame.data.len()).map(|caplen| frame.cut(caplen)))
         .collect();
-    for flags in [&["-n"][..], &["-n", "-v"], &["-n", "-vv"], &["-n", "-vvv"]] {
+    for flags in DAMAGED_STYLES {
         let differences = compare(&cut, flags);
         assert_none(&differences, &cut, &flags.join(" "));
     }
@@ -109,7 +119,7 @@ const MUTATED: usize = 20_000;
 fn mutated_frames_are_printed_alike() {
     let made = frames::all();
     let mut numbers = Numbers(0x7061_636b_6574);
-    for flags in [&["-n"][..], &["-n", "-v"], &["-n", "-vv"], &["-n", "-vvv"]] {
+    for flags in DAMAGED_STYLES {
         let frames: Vec<Recorded> = (0..MUTATED)
             .map(|index| mutate(&made[index % made.len()], &mut numbers))
             .collect();
