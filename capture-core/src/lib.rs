@@ -13,6 +13,7 @@
 
 pub mod account;
 pub mod batch;
+pub mod chain;
 pub mod engine;
 pub mod error;
 pub mod filter;

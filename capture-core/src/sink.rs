@@ -40,3 +40,38 @@ pub trait Sink {
         crate::Losses::default()
     }
 }
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn write(&mut self, batch: Batch) -> Result<Flow> {
+        (**self).write(batch)
+    }
+
+    fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {
+        (**self).tick(now_ns, account)
+    }
+
+    fn finish(&mut self, account: &Account) -> Result<()> {
+        (**self).finish(account)
+    }
+
+    fn surplus(&self) -> u64 {
+        (**self).surplus()
+    }
+
+    fn losses(&self) -> crate::Losses {
+        (**self).losses()
+    }
+}
+
+/// A sink that calls a function with each batch.
+pub struct ForEach<F>(pub F);
+
+impl<F: FnMut(Batch) -> Flow> Sink for ForEach<F> {
+    fn write(&mut self, batch: Batch) -> Result<Flow> {
+        Ok((self.0)(batch))
+    }
+
+    fn finish(&mut self, _: &Account) -> Result<()> {
+        Ok(())
+    }
+}

@@ -35,6 +35,11 @@ impl Control {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// The flag itself, for what can only set a flag: a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     /// Whether the run has been asked to end.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

@@ -13,20 +13,20 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn new(name: &str, batches: &[&[u64]]) -> Box<Self> {
+    fn new(name: &str, batches: &[&[u64]]) -> Self {
         let interfaces = vec![Interface {
             name: name.into(),
             ..Interface::default()
         }];
         let batches: Vec<Vec<u64>> = batches.iter().rev().map(|times| times.to_vec()).collect();
         let received = batches.iter().map(Vec::len).sum::<usize>() as u64;
-        Box::new(Self {
+        Self {
             interfaces,
             batches,
             received,
             lost: 0,
             fails: false,
-        })
+        }
     }
 }
 
@@ -123,10 +123,10 @@ impl Sink for Collect {
     }
 }
 
-fn run(sources: Vec<Box<Numbers>>, sink: &mut Collect) -> Finished {
+fn run(sources: Vec<Numbers>, sink: &mut Collect) -> Finished {
     let mut engine = Engine::new();
     for source in sources {
-        engine.add(source);
+        engine.add(Box::new(source));
     }
     let finished = engine.run(sink, &Control::default(), |_| {});
     assert!(sink.finished);

@@ -70,6 +70,17 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// A filter from a program in the form that `tcpdump -ddd` prints.
+    ///
+    /// # Errors
+    /// Those of [`Program::parse`].
+    pub fn program(text: &str) -> Result<Self> {
+        Ok(Self {
+            program: Program::parse(text)?,
+            text: None,
+        })
+    }
+
     /// How many bytes of `frame` to keep: what the program returns, at most the
     /// captured length. `None`: the frame is rejected.
     pub fn accepts(&self, frame: &Frame<'_>, interface: &Interface) -> Option<u32> {

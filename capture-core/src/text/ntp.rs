@@ -47,17 +47,14 @@ pub(super) fn print(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(),
 }
 
 /// Says that the length makes no sense, and whether all of it was captured.
-fn put_invalid(cx: &mut Context<'_>, data: &[u8], len: usize) {
+fn invalid(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
     cx.put_invalid();
-    if data.len() < len {
-        cx.put_truncated();
-    }
+    bytes_at(data, 0, len).map(|_| ())
 }
 
 fn print_time(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
     if len < TIME_LEN {
-        put_invalid(cx, data, len);
-        return Ok(());
+        return invalid(cx, data, len);
     }
     let stratum = u8_at(data, 1)?;
     let stratum_name = match stratum {
@@ -75,23 +72,6 @@ fn print_time(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
         _ => {}
     }
     put!(cx, ", precision {}", u8_at(data, 3)? as i8);
-    match print_times(cx, data, stratum) {
-        Ok(Times::Shown) => print_rest(cx, data, len),
-        Ok(Times::None) => Ok(()),
-        Err(Truncated) => {
-            cx.put_truncated();
-            Ok(())
-        }
-    }
-}
-
-/// Whether a time message has times.
-enum Times {
-    Shown,
-    None,
-}
-
-fn print_times(cx: &mut Context<'_>, data: &[u8], stratum: u8) -> Result<Times, Truncated> {
     let delay = u32_at(data, 4)?;
     cx.put("\n\tRoot Delay: ");
     put_short(cx, delay);
@@ -107,7 +87,7 @@ fn print_times(cx: &mut Context<'_>, data: &[u8], stratum: u8) -> Result<Times, 
         62 | 63 => {
             let command = if stratum == 62 { "QUERY" } else { "REPLY" };
             put!(cx, "{} INFO_{command}", cx.host4_at(data, 12)?);
-            return Ok(Times::None);
+            return Ok(());
         }
         _ => put!(cx, "0x{:08x}", u32_at(data, 12)?),
     }
@@ -126,7 +106,7 @@ fn print_times(cx: &mut Context<'_>, data: &[u8], stratum: u8) -> Result<Times, 
     put_difference(cx, originator, timestamp(data, 32)?);
     cx.put("\n\t    Originator - Transmit Timestamp: ");
     put_difference(cx, originator, timestamp(data, 40)?);
-    Ok(Times::Shown)
+    print_rest(cx, data, len)
 }
 
 /// What follows the time message: a key identifier and a digest of 16 or 20
@@ -138,13 +118,9 @@ fn print_rest(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
         4 | 20 | 24 => {
             put!(cx, "\n\tKey id: {}", u32_at(data, TIME_LEN)?);
             if more > 4 {
-                match bytes_at(data, TIME_LEN + 4, more - 4) {
-                    Ok(digest) => {
-                        cx.put("\n\tAuthentication: ");
-                        phrases::hex(cx, digest);
-                    }
-                    Err(Truncated) => cx.put_truncated(),
-                }
+                let digest = bytes_at(data, TIME_LEN + 4, more - 4)?;
+                cx.put("\n\tAuthentication: ");
+                phrases::hex(cx, digest);
             }
         }
         _ => put!(cx, "\n\t({more} more bytes after the header)"),
@@ -154,8 +130,7 @@ fn print_rest(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
 
 fn print_control(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
     if len < CONTROL_LEN {
-        put_invalid(cx, data, len);
-        return Ok(());
+        return invalid(cx, data, len);
     }
     let control = u8_at(data, 1)?;
     let mark = |bit: u8, set: &'static str, clear: &'static str| {
@@ -179,12 +154,10 @@ fn print_control(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Tr
     let count = usize::from(u16_at(data, 10)?);
     put!(cx, ", Count={count}");
     if CONTROL_LEN + count > len {
-        put_invalid(cx, data, len);
-        return Ok(());
+        return invalid(cx, data, len);
     }
-    if data.len() < CONTROL_LEN + count {
-        cx.put_truncated();
-    } else if count != 0 {
+    if count != 0 {
+        bytes_at(data, CONTROL_LEN, count)?;
         cx.put("\n\tTO-BE-DONE: data not interpreted");
     }
     Ok(())

@@ -8,7 +8,7 @@ mod name;
 mod record;
 
 use super::context::{Context, Truncated, array_at, put, u8_at, u16_at};
-pub(super) use name::print_from as print_name;
+pub(super) use name::print as print_name;
 
 /// What carries the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +19,6 @@ pub(super) enum Over {
     Tcp,
     /// Multicast DNS over UDP: the high bit of a class has a meaning of its own.
     Mdns,
-}
-
-/// Why a message is not printed to its end.
-enum Stop {
-    /// It is damaged, or its data ends: it gets a mark, and the frame goes on.
-    Message,
-    /// tcpdump gives up on the frame here.
-    Frame,
-}
-
-impl From<Truncated> for Stop {
-    fn from(_: Truncated) -> Self {
-        Self::Message
-    }
 }
 
 const HEADER_LEN: usize = 12;
@@ -104,7 +90,7 @@ pub(super) fn print(
 ) -> Result<(), Truncated> {
     cx.protocol = "domain";
     if over != Over::Tcp {
-        return print_marked(cx, data, len, over);
+        return print_message(cx, data, len, over);
     }
     if len < 2 {
         put!(cx, " [DNS over TCP: length {len} < 2] (invalid)");
@@ -120,26 +106,15 @@ pub(super) fn print(
         return Ok(());
     }
     cx.put(" ");
-    print_marked(cx, data.get(2..).unwrap_or_default(), len - 2, over)
+    print_message(cx, data.get(2..).unwrap_or_default(), len - 2, over)
 }
 
-fn print_marked(
+fn print_message(
     cx: &mut Context<'_>,
     data: &[u8],
     len: usize,
     over: Over,
 ) -> Result<(), Truncated> {
-    match print_message(cx, data, len, over) {
-        Ok(()) => Ok(()),
-        Err(Stop::Message) => {
-            cx.put_truncated();
-            Ok(())
-        }
-        Err(Stop::Frame) => Err(Truncated),
-    }
-}
-
-fn print_message(cx: &mut Context<'_>, data: &[u8], len: usize, over: Over) -> Result<(), Stop> {
     if len < HEADER_LEN {
         put!(cx, "domain [length {len} < {HEADER_LEN}] (invalid)");
         return Ok(());
@@ -173,7 +148,7 @@ impl Message<'_> {
         self.over == Over::Mdns
     }
 
-    fn request(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Stop> {
+    fn request(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Truncated> {
         let opcode = flags >> 11 & 15;
         put!(
             cx,
@@ -210,7 +185,7 @@ impl Message<'_> {
         let mut at = HEADER_LEN;
         for question in 0..counts.questions {
             if question > 0 && at >= self.data.len() {
-                return Err(Stop::Message);
+                return Err(Truncated);
             }
             at = record::question(cx, self.data, at, self.is_mdns())?;
         }
@@ -222,7 +197,7 @@ impl Message<'_> {
         Ok(())
     }
 
-    fn response(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Stop> {
+    fn response(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Truncated> {
         put!(
             cx,
             "{}{}",
@@ -281,23 +256,23 @@ impl Message<'_> {
         at: usize,
         count: u16,
         heading: &str,
-    ) -> Result<usize, Stop> {
+    ) -> Result<usize, Truncated> {
         if count == 0 {
             return Ok(at);
         }
         if at >= self.data.len() {
-            return Err(Stop::Message);
+            return Err(Truncated);
         }
         cx.put(heading);
         self.records(cx, at, count)
     }
 
     /// `count` records, parted by commas; returns the offset after them.
-    fn records(&self, cx: &mut Context<'_>, mut at: usize, count: u16) -> Result<usize, Stop> {
+    fn records(&self, cx: &mut Context<'_>, mut at: usize, count: u16) -> Result<usize, Truncated> {
         for index in 0..count {
             if index > 0 {
                 if at >= self.data.len() {
-                    return Err(Stop::Message);
+                    return Err(Truncated);
                 }
                 cx.put(",");
             }
@@ -316,7 +291,7 @@ impl Message<'_> {
     }
 
     /// Where the fixed part of the OPT record is.
-    fn find_opt(&self, counts: Counts) -> Result<usize, Stop> {
+    fn find_opt(&self, counts: Counts) -> Result<usize, Truncated> {
         let mut at = HEADER_LEN;
         for _ in 0..counts.questions {
             at = self.within(name::skip(self.data, at)? + 4)?;
@@ -331,20 +306,20 @@ impl Message<'_> {
             }
             at = self.after_record(at)?;
         }
-        Err(Stop::Message)
+        Err(Truncated)
     }
 
     /// The offset after the record whose fixed part is at `at`.
-    fn after_record(&self, at: usize) -> Result<usize, Stop> {
+    fn after_record(&self, at: usize) -> Result<usize, Truncated> {
         let len = usize::from(u16_at(self.data, at + 8)?);
         self.within(at + 10 + len)
     }
 
-    fn within(&self, at: usize) -> Result<usize, Stop> {
+    fn within(&self, at: usize) -> Result<usize, Truncated> {
         if at < self.data.len() {
             Ok(at)
         } else {
-            Err(Stop::Message)
+            Err(Truncated)
         }
     }
 }

@@ -113,8 +113,8 @@ pub(super) fn print(
 #[derive(PartialEq, Eq)]
 enum Body {
     Whole,
-    /// A dump of the bytes, or a mark that they end too soon, ends the line.
-    Ended,
+    /// A dump of the bytes ended the line.
+    Dumped,
 }
 
 fn body(cx: &mut Context<'_>, data: &[u8], len: usize, kind: u8) -> Result<Body, Truncated> {
@@ -128,10 +128,7 @@ fn body(cx: &mut Context<'_>, data: &[u8], len: usize, kind: u8) -> Result<Body,
             _ => put!(cx, ", unknown code ({code})"),
         },
         PARAMETER_PROBLEM => {
-            if bytes_at(data, EMBEDDED_DESTINATION, 16).is_err() {
-                cx.put_truncated();
-                return Ok(Body::Ended);
-            }
+            bytes_at(data, EMBEDDED_DESTINATION, 16)?;
             let what = match code {
                 0 => "erroneous",
                 1 => "next header",
@@ -171,7 +168,7 @@ fn body(cx: &mut Context<'_>, data: &[u8], len: usize, kind: u8) -> Result<Body,
             if cx.style.verbose <= 1 {
                 dump(cx, data, len);
             }
-            return Ok(Body::Ended);
+            return Ok(Body::Dumped);
         }
     }
     Ok(Body::Whole)
@@ -217,7 +214,7 @@ fn unreachable(cx: &mut Context<'_>, data: &[u8], len: usize, code: u8) -> Resul
             put!(cx, ", unknown unreach code ({code})");
             if cx.style.verbose <= 1 {
                 dump(cx, data, len);
-                return Ok(Body::Ended);
+                return Ok(Body::Dumped);
             }
             return Ok(Body::Whole);
         }
@@ -230,11 +227,7 @@ fn unreachable(cx: &mut Context<'_>, data: &[u8], len: usize, code: u8) -> Resul
             put!(cx, " {destination}, source address {source}");
         }
         4 => {
-            let embedded = data.get(8..).unwrap_or_default();
-            let Ok((transport, port)) = embedded_port(embedded) else {
-                cx.put_truncated();
-                return Ok(Body::Ended);
-            };
+            let (transport, port) = embedded_port(data.get(8..).unwrap_or_default())?;
             let destination = cx.host6_at(data, EMBEDDED_DESTINATION)?;
             let name = match transport {
                 Transport::Tcp => "tcp",
