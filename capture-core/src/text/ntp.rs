@@ -47,14 +47,17 @@ pub(super) fn print(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(),
 }
 
 /// Says that the length makes no sense, and whether all of it was captured.
-fn invalid(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
+fn put_invalid(cx: &mut Context<'_>, data: &[u8], len: usize) {
     cx.put_invalid();
-    bytes_at(data, 0, len).map(|_| ())
+    if data.len() < len {
+        cx.put_truncated();
+    }
 }
 
 fn print_time(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
     if len < TIME_LEN {
-        return invalid(cx, data, len);
+        put_invalid(cx, data, len);
+        return Ok(());
     }
     let stratum = u8_at(data, 1)?;
     let stratum_name = match stratum {
@@ -72,6 +75,23 @@ fn print_time(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
         _ => {}
     }
     put!(cx, ", precision {}", u8_at(data, 3)? as i8);
+    match print_times(cx, data, stratum) {
+        Ok(Times::Shown) => print_rest(cx, data, len),
+        Ok(Times::None) => Ok(()),
+        Err(Truncated) => {
+            cx.put_truncated();
+            Ok(())
+        }
+    }
+}
+
+/// Whether a time message has times.
+enum Times {
+    Shown,
+    None,
+}
+
+fn print_times(cx: &mut Context<'_>, data: &[u8], stratum: u8) -> Result<Times, Truncated> {
     let delay = u32_at(data, 4)?;
     cx.put("\n\tRoot Delay: ");
     put_short(cx, delay);
@@ -87,7 +107,7 @@ fn print_time(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
         62 | 63 => {
             let command = if stratum == 62 { "QUERY" } else { "REPLY" };
             put!(cx, "{} INFO_{command}", cx.host4_at(data, 12)?);
-            return Ok(());
+            return Ok(Times::None);
         }
         _ => put!(cx, "0x{:08x}", u32_at(data, 12)?),
     }
@@ -106,7 +126,7 @@ fn print_time(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
     put_difference(cx, originator, timestamp(data, 32)?);
     cx.put("\n\t    Originator - Transmit Timestamp: ");
     put_difference(cx, originator, timestamp(data, 40)?);
-    print_rest(cx, data, len)
+    Ok(Times::Shown)
 }
 
 /// What follows the time message: a key identifier and a digest of 16 or 20
@@ -118,9 +138,13 @@ fn print_rest(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
         4 | 20 | 24 => {
             put!(cx, "\n\tKey id: {}", u32_at(data, TIME_LEN)?);
             if more > 4 {
-                let digest = bytes_at(data, TIME_LEN + 4, more - 4)?;
-                cx.put("\n\tAuthentication: ");
-                phrases::hex(cx, digest);
+                match bytes_at(data, TIME_LEN + 4, more - 4) {
+                    Ok(digest) => {
+                        cx.put("\n\tAuthentication: ");
+                        phrases::hex(cx, digest);
+                    }
+                    Err(Truncated) => cx.put_truncated(),
+                }
             }
         }
         _ => put!(cx, "\n\t({more} more bytes after the header)"),
@@ -130,7 +154,8 @@ fn print_rest(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Trunc
 
 fn print_control(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
     if len < CONTROL_LEN {
-        return invalid(cx, data, len);
+        put_invalid(cx, data, len);
+        return Ok(());
     }
     let control = u8_at(data, 1)?;
     let mark = |bit: u8, set: &'static str, clear: &'static str| {
@@ -154,10 +179,12 @@ fn print_control(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Tr
     let count = usize::from(u16_at(data, 10)?);
     put!(cx, ", Count={count}");
     if CONTROL_LEN + count > len {
-        return invalid(cx, data, len);
+        put_invalid(cx, data, len);
+        return Ok(());
     }
-    if count != 0 {
-        bytes_at(data, CONTROL_LEN, count)?;
+    if data.len() < CONTROL_LEN + count {
+        cx.put_truncated();
+    } else if count != 0 {
         cx.put("\n\tTO-BE-DONE: data not interpreted");
     }
     Ok(())

@@ -38,7 +38,10 @@ pub(super) fn print(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(),
     if cx.style.verbose == 0 {
         return Ok(());
     }
-    u16_at(data, 8)?;
+    if data.len() < 10 {
+        cx.put_truncated();
+        return Ok(());
+    }
     if hardware != ETHERNET {
         put!(cx, ", htype {hardware}");
     }
@@ -50,17 +53,24 @@ pub(super) fn print(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(),
         let address = cx.ether(array_at(data, 28)?);
         put!(cx, "\n\t  Client-Ethernet-Address {address}");
     }
-    print_text(cx, data, "sname", SNAME, SNAME_LEN)?;
-    print_text(cx, data, "file", FILE, FILE_LEN)?;
-    match array_at(data, VENDOR)? {
-        MAGIC_OPTIONS => option::print_all(cx, &data[VENDOR..]),
-        MAGIC_CMU => print_cmu(cx, &data[VENDOR..]),
-        [0, 0, 0, 0] => Ok(()),
-        other => {
-            put!(cx, "\n\t  Vendor-#0x{:x}", u32::from_be_bytes(other));
-            Ok(())
+    let ended = print_text(cx, data, "sname", SNAME, SNAME_LEN)?
+        && print_text(cx, data, "file", FILE, FILE_LEN)?;
+    let Some(vendor) = data.get(VENDOR..).filter(|_| ended) else {
+        cx.put_truncated();
+        return Ok(());
+    };
+    match array_at(vendor, 0) {
+        Ok(MAGIC_OPTIONS) => option::print_all(cx, vendor)?,
+        Ok(MAGIC_CMU) => {
+            if print_cmu(cx, vendor).is_err() {
+                cx.put_truncated();
+            }
         }
+        Ok([0, 0, 0, 0]) => {}
+        Ok(other) => put!(cx, "\n\t  Vendor-#0x{:x}", u32::from_be_bytes(other)),
+        Err(Truncated) => cx.put_truncated(),
     }
+    Ok(())
 }
 
 fn print_header(cx: &mut Context<'_>, data: &[u8]) -> Result<(), Truncated> {
@@ -94,26 +104,22 @@ fn print_header(cx: &mut Context<'_>, data: &[u8]) -> Result<(), Truncated> {
     Ok(())
 }
 
-/// A text of at most `len` bytes that must end with a zero.
+/// A text of at most `len` bytes; false if it does not end with a zero.
 fn print_text(
     cx: &mut Context<'_>,
     data: &[u8],
     name: &str,
     at: usize,
     len: usize,
-) -> Result<(), Truncated> {
+) -> Result<bool, Truncated> {
     if u8_at(data, at)? == 0 {
-        return Ok(());
+        return Ok(true);
     }
     let field = &data[at..data.len().min(at + len)];
     put!(cx, "\n\t  {name} \"");
     phrases::padded(cx, field);
     cx.put("\"");
-    if field.contains(&0) {
-        Ok(())
-    } else {
-        Err(Truncated)
-    }
+    Ok(field.contains(&0))
 }
 
 fn print_cmu(cx: &mut Context<'_>, vendor: &[u8]) -> Result<(), Truncated> {

@@ -181,7 +181,10 @@ pub(super) fn print_all(cx: &mut Context<'_>, vendor: &[u8]) -> Result<(), Trunc
         let (name, form) = known(code).unwrap_or_else(|| ("Unknown", unknown_form(len)));
         let colon = if len > 0 { ": " } else { "" };
         put!(cx, "\n\t    {name} ({code}), length {len}{colon}");
-        let value = bytes_at(vendor, at, len)?;
+        let Some(value) = vendor.get(at..at + len) else {
+            cx.put_truncated();
+            break;
+        };
         at += len;
         let left = print_value(cx, code, form, value);
         if left > 0 {

@@ -1,8 +1,8 @@
 //! The OPT record and its options (RFC 6891 and the options' own RFCs).
 
-use super::super::context::{Context, Truncated, bytes_at, put, u16_at, u32_at};
+use super::super::context::{Context, bytes_at, put, u16_at, u32_at};
 use super::super::{address, phrases};
-use super::name;
+use super::{Stop, name};
 use std::net::Ipv4Addr;
 
 const LLQ: u16 = 1;
@@ -74,7 +74,7 @@ pub(super) fn print(
     end: usize,
     udp_size: u16,
     flags: u16,
-) -> Result<(), Truncated> {
+) -> Result<(), Stop> {
     put!(cx, " UDPsize={udp_size}");
     if flags & 0x8000 != 0 {
         cx.put(" DO");
@@ -94,7 +94,7 @@ pub(super) fn print(
 }
 
 /// One option; returns the offset after it.
-fn option(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usize, Truncated> {
+fn option(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usize, Stop> {
     let code = u16_at(data, at)?;
     match phrases::name(OPTIONS, code.into()) {
         Some(text) => cx.put(text),
@@ -106,7 +106,8 @@ fn option(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usize, Truncat
         cx.put(" ");
         if code == CHAIN {
             // Pointers count from the end of the option here, as in tcpdump.
-            name::print_from(cx, data, at + 4, at + 4 + len, usize::MAX)?;
+            name::print_from(cx, data, at + 4, at + 4 + len, usize::MAX)
+                .map_err(|_| Stop::Frame)?;
         } else if print_value(cx, code, value).is_none() {
             cx.put(" (invalid)");
         }

@@ -8,7 +8,7 @@ mod name;
 mod record;
 
 use super::context::{Context, Truncated, array_at, put, u8_at, u16_at};
-pub(super) use name::print as print_name;
+pub(super) use name::print_from as print_name;
 
 /// What carries the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,20 @@ pub(super) enum Over {
     Tcp,
     /// Multicast DNS over UDP: the high bit of a class has a meaning of its own.
     Mdns,
+}
+
+/// Why a message is not printed to its end.
+enum Stop {
+    /// It is damaged, or its data ends: it gets a mark, and the frame goes on.
+    Message,
+    /// tcpdump gives up on the frame here.
+    Frame,
+}
+
+impl From<Truncated> for Stop {
+    fn from(_: Truncated) -> Self {
+        Self::Message
+    }
 }
 
 const HEADER_LEN: usize = 12;
@@ -90,7 +104,7 @@ pub(super) fn print(
 ) -> Result<(), Truncated> {
     cx.protocol = "domain";
     if over != Over::Tcp {
-        return print_message(cx, data, len, over);
+        return print_marked(cx, data, len, over);
     }
     if len < 2 {
         put!(cx, " [DNS over TCP: length {len} < 2] (invalid)");
@@ -106,15 +120,26 @@ pub(super) fn print(
         return Ok(());
     }
     cx.put(" ");
-    print_message(cx, data.get(2..).unwrap_or_default(), len - 2, over)
+    print_marked(cx, data.get(2..).unwrap_or_default(), len - 2, over)
 }
 
-fn print_message(
+fn print_marked(
     cx: &mut Context<'_>,
     data: &[u8],
     len: usize,
     over: Over,
 ) -> Result<(), Truncated> {
+    match print_message(cx, data, len, over) {
+        Ok(()) => Ok(()),
+        Err(Stop::Message) => {
+            cx.put_truncated();
+            Ok(())
+        }
+        Err(Stop::Frame) => Err(Truncated),
+    }
+}
+
+fn print_message(cx: &mut Context<'_>, data: &[u8], len: usize, over: Over) -> Result<(), Stop> {
     if len < HEADER_LEN {
         put!(cx, "domain [length {len} < {HEADER_LEN}] (invalid)");
         return Ok(());
@@ -148,7 +173,7 @@ impl Message<'_> {
         self.over == Over::Mdns
     }
 
-    fn request(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Truncated> {
+    fn request(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Stop> {
         let opcode = flags >> 11 & 15;
         put!(
             cx,
@@ -185,7 +210,7 @@ impl Message<'_> {
         let mut at = HEADER_LEN;
         for question in 0..counts.questions {
             if question > 0 && at >= self.data.len() {
-                return Err(Truncated);
+                return Err(Stop::Message);
             }
             at = record::question(cx, self.data, at, self.is_mdns())?;
         }
@@ -197,7 +222,7 @@ impl Message<'_> {
         Ok(())
     }
 
-    fn response(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Truncated> {
+    fn response(&self, cx: &mut Context<'_>, flags: u16, counts: Counts) -> Result<(), Stop> {
         put!(
             cx,
             "{}{}",
@@ -256,23 +281,23 @@ impl Message<'_> {
         at: usize,
         count: u16,
         heading: &str,
-    ) -> Result<usize, Truncated> {
+    ) -> Result<usize, Stop> {
         if count == 0 {
             return Ok(at);
         }
         if at >= self.data.len() {
-            return Err(Truncated);
+            return Err(Stop::Message);
         }
         cx.put(heading);
         self.records(cx, at, count)
     }
 
     /// `count` records, parted by commas; returns the offset after them.
-    fn records(&self, cx: &mut Context<'_>, mut at: usize, count: u16) -> Result<usize, Truncated> {
+    fn records(&self, cx: &mut Context<'_>, mut at: usize, count: u16) -> Result<usize, Stop> {
         for index in 0..count {
             if index > 0 {
                 if at >= self.data.len() {
-                    return Err(Truncated);
+                    return Err(Stop::Message);
                 }
                 cx.put(",");
             }
@@ -291,7 +316,7 @@ impl Message<'_> {
     }
 
     /// Where the fixed part of the OPT record is.
-    fn find_opt(&self, counts: Counts) -> Result<usize, Truncated> {
+    fn find_opt(&self, counts: Counts) -> Result<usize, Stop> {
         let mut at = HEADER_LEN;
         for _ in 0..counts.questions {
             at = self.within(name::skip(self.data, at)? + 4)?;
@@ -306,20 +331,20 @@ impl Message<'_> {
             }
             at = self.after_record(at)?;
         }
-        Err(Truncated)
+        Err(Stop::Message)
     }
 
     /// The offset after the record whose fixed part is at `at`.
-    fn after_record(&self, at: usize) -> Result<usize, Truncated> {
+    fn after_record(&self, at: usize) -> Result<usize, Stop> {
         let len = usize::from(u16_at(self.data, at + 8)?);
         self.within(at + 10 + len)
     }
 
-    fn within(&self, at: usize) -> Result<usize, Truncated> {
+    fn within(&self, at: usize) -> Result<usize, Stop> {
         if at < self.data.len() {
             Ok(at)
         } else {
-            Err(Truncated)
+            Err(Stop::Message)
         }
     }
 }

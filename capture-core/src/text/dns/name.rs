@@ -7,6 +7,7 @@
 
 use super::super::context::{Context, Truncated, bytes_at, put, u8_at};
 use super::super::phrases;
+use super::Stop;
 
 /// Characters of a name that are shown.
 const SHOWN_MAX: usize = 255;
@@ -126,18 +127,17 @@ impl Shown {
 
 /// Prints the name at `at` of the message `data`; returns the offset after it,
 /// which may lie beyond the data.
-pub(in super::super) fn print(
-    cx: &mut Context<'_>,
-    data: &[u8],
-    at: usize,
-) -> Result<usize, Truncated> {
-    print_from(cx, data, at, 0, at)?.ok_or(Truncated)
+pub(super) fn print(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usize, Stop> {
+    match print_from(cx, data, at, 0, at) {
+        Ok(after) => after.ok_or(Stop::Message),
+        Err(Truncated) => Err(Stop::Frame),
+    }
 }
 
-/// Like [`print`], where pointers count from `base` and the first must be less
-/// than `limit`. `None` when the name is damaged or ends too soon, except where
+/// Prints the name at `at`, where pointers count from `base` and the first must
+/// be less than `limit`; returns the offset after it, maybe beyond the data. `None` when the name is damaged or ends too soon, except where
 /// even tcpdump gives up on the whole frame.
-pub(super) fn print_from(
+pub(in super::super) fn print_from(
     cx: &mut Context<'_>,
     data: &[u8],
     mut at: usize,

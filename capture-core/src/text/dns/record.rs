@@ -3,7 +3,7 @@
 
 use super::super::context::{Context, Truncated, array_at, bytes_at, put, u8_at, u16_at, u32_at};
 use super::super::{address, phrases};
-use super::{edns, name};
+use super::{Stop, edns, name};
 use std::net::Ipv4Addr;
 
 pub(super) const TYPE_OPT: u16 = 41;
@@ -102,7 +102,7 @@ pub(super) fn question(
     data: &[u8],
     at: usize,
     is_mdns: bool,
-) -> Result<usize, Truncated> {
+) -> Result<usize, Stop> {
     let fixed = name::skip(data, at)?;
     let [t1, t0, c1, c0] = array_at(data, fixed)?;
     put_type(cx, u16::from_be_bytes([t1, t0]));
@@ -135,7 +135,7 @@ pub(super) fn answer(
     data: &[u8],
     at: usize,
     is_mdns: bool,
-) -> Result<usize, Truncated> {
+) -> Result<usize, Stop> {
     let at = if cx.style.verbose > 0 {
         cx.put(" ");
         name::print(cx, data, at)?
@@ -174,7 +174,7 @@ pub(super) fn answer(
     let start = at + 10;
     let end = start + len;
     if end > data.len() {
-        return Err(Truncated);
+        return Err(Stop::Message);
     }
     rdata(cx, data, start, end, &fixed)?;
     Ok(end)
@@ -188,7 +188,7 @@ fn rdata(
     at: usize,
     end: usize,
     fixed: &Fixed,
-) -> Result<(), Truncated> {
+) -> Result<(), Stop> {
     match fixed.kind {
         1 => put!(cx, " {}", Ipv4Addr::from(array_at(data, at)?)),
         2 | 5 | 12 | 39 => {
@@ -225,7 +225,8 @@ fn rdata(
         104 => phrases::characters(cx, bytes_at(data, at, end - at)?),
         250 if cx.style.verbose > 0 => tsig(cx, data, at)?,
         256 => {
-            put!(cx, " {} {} ", u16_at(data, at)?, u16_at(data, at + 2)?);
+            let numbers = u32_at(data, at).map_err(|_| Stop::Frame)?;
+            put!(cx, " {} {} ", numbers >> 16, numbers & 0xffff);
             // A URI record of less than four bytes makes tcpdump print all
             // that follows it in the frame.
             let len = (end - at).checked_sub(4).unwrap_or(usize::MAX >> 1);
@@ -237,7 +238,7 @@ fn rdata(
 }
 
 /// Start of authority: two names and five numbers.
-fn soa(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Truncated> {
+fn soa(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Stop> {
     cx.put(" ");
     let at = name::print(cx, data, at)?;
     cx.put(" ");
@@ -250,7 +251,7 @@ fn soa(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Truncated> {
 }
 
 /// A6 (RFC 2874): the length of the prefix, the bytes after it, its name.
-fn a6(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Truncated> {
+fn a6(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Stop> {
     let prefix_len = u8_at(data, at)?;
     if prefix_len > 128 {
         put!(cx, " {prefix_len}(bad plen)");
@@ -259,7 +260,7 @@ fn a6(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Truncated> {
     let prefix_bytes = usize::from(prefix_len / 8);
     if prefix_len < 128 {
         let mut suffixed = [0; 16];
-        let suffix = bytes_at(data, at + 1, 16 - prefix_bytes)?;
+        let suffix = bytes_at(data, at + 1, 16 - prefix_bytes).map_err(|_| Stop::Frame)?;
         suffixed[prefix_bytes..].copy_from_slice(suffix);
         put!(cx, " {prefix_len} {}", address::ipv6(suffixed));
     }
@@ -271,7 +272,7 @@ fn a6(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Truncated> {
 }
 
 /// Transaction signature (RFC 8945), without the time and the signature.
-fn tsig(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Truncated> {
+fn tsig(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<(), Stop> {
     cx.put(" ");
     let mut at = name::print(cx, data, at)? + 6;
     put!(cx, " fudge={}", u16_at(data, at)?);

@@ -113,8 +113,8 @@ pub(super) fn print(
 #[derive(PartialEq, Eq)]
 enum Body {
     Whole,
-    /// A dump of the bytes ended the line.
-    Dumped,
+    /// A dump of the bytes, or a mark that they end too soon, ends the line.
+    Ended,
 }
 
 fn body(cx: &mut Context<'_>, data: &[u8], len: usize, kind: u8) -> Result<Body, Truncated> {
@@ -128,7 +128,10 @@ fn body(cx: &mut Context<'_>, data: &[u8], len: usize, kind: u8) -> Result<Body,
             _ => put!(cx, ", unknown code ({code})"),
         },
         PARAMETER_PROBLEM => {
-            bytes_at(data, EMBEDDED_DESTINATION, 16)?;
+            if bytes_at(data, EMBEDDED_DESTINATION, 16).is_err() {
+                cx.put_truncated();
+                return Ok(Body::Ended);
+            }
             let what = match code {
                 0 => "erroneous",
                 1 => "next header",
@@ -168,7 +171,7 @@ fn body(cx: &mut Context<'_>, data: &[u8], len: usize, kind: u8) -> Result<Body,
             if cx.style.verbose <= 1 {
                 dump(cx, data, len);
             }
-            return Ok(Body::Dumped);
+            return Ok(Body::Ended);
         }
     }
     Ok(Body::Whole)
@@ -214,7 +217,7 @@ fn unreachable(cx: &mut Context<'_>, data: &[u8], len: usize, code: u8) -> Resul
             put!(cx, ", unknown unreach code ({code})");
             if cx.style.verbose <= 1 {
                 dump(cx, data, len);
-                return Ok(Body::Dumped);
+                return Ok(Body::Ended);
             }
             return Ok(Body::Whole);
         }
@@ -227,7 +230,11 @@ fn unreachable(cx: &mut Context<'_>, data: &[u8], len: usize, code: u8) -> Resul
             put!(cx, " {destination}, source address {source}");
         }
         4 => {
-            let (transport, port) = embedded_port(data.get(8..).unwrap_or_default())?;
+            let embedded = data.get(8..).unwrap_or_default();
+            let Ok((transport, port)) = embedded_port(embedded) else {
+                cx.put_truncated();
+                return Ok(Body::Ended);
+            };
             let destination = cx.host6_at(data, EMBEDDED_DESTINATION)?;
             let name = match transport {
                 Transport::Tcp => "tcp",

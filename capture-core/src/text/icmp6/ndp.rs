@@ -81,7 +81,9 @@ pub(super) fn print(
     if verbose {
         let rest = data.get(options_at..).unwrap_or_default();
         let left = len.saturating_sub(options_at);
-        options(cx, rest, left)?;
+        if options(cx, rest, left)? == Options::Damaged {
+            cx.put_truncated();
+        }
     }
     Ok(())
 }
@@ -124,19 +126,28 @@ fn lifetime(seconds: u32) -> String {
     }
 }
 
+/// Whether the options could be walked to their end.
+#[derive(PartialEq, Eq)]
+enum Options {
+    Whole,
+    /// One ends too soon or makes no sense.
+    Damaged,
+}
+
 /// Options, as long as `len` bytes of them are left on the wire.
-fn options(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
+fn options(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<Options, Truncated> {
     let mut at = 0;
     while at < data.len() {
-        let units = u8_at(data, at + 1)?;
+        let Ok(units) = u8_at(data, at + 1) else {
+            return Ok(Options::Damaged);
+        };
         if at >= len {
-            return Ok(());
+            break;
         }
         let size = usize::from(units) * 8;
-        let option = data
-            .get(at..at + size)
-            .filter(|option| !option.is_empty())
-            .ok_or(Truncated)?;
+        let Some(option) = data.get(at..at + size).filter(|_| size > 0) else {
+            return Ok(Options::Damaged);
+        };
         let kind = option[0];
         let name = phrases::name(OPTIONS, kind.into());
         put!(
@@ -147,21 +158,28 @@ fn options(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncate
         let payload = &option[2..];
         if name.is_none() && cx.style.verbose <= 1 {
             phrases::hex_lines(cx, payload, "\n\t  ");
-            return Ok(());
+            break;
         }
-        value(cx, data, at, option)?;
+        if value(cx, data, at, option)? == Options::Damaged {
+            return Ok(Options::Damaged);
+        }
         if cx.style.verbose > 1 {
             phrases::hex_lines(cx, payload, "\n\t    ");
         }
         at += size;
     }
-    Ok(())
+    Ok(Options::Whole)
 }
 
 /// The option `option`, which lies at `at` among the options `data`. Like
 /// tcpdump it takes an option's fields from what was captured, even where the
 /// option is too short for them.
-fn value(cx: &mut Context<'_>, data: &[u8], at: usize, option: &[u8]) -> Result<(), Truncated> {
+fn value(
+    cx: &mut Context<'_>,
+    data: &[u8],
+    at: usize,
+    option: &[u8],
+) -> Result<Options, Truncated> {
     let rest = &data[at..];
     match option[0] {
         1 | 2 => put!(cx, "{}", address::colons(&option[2..])),
@@ -197,7 +215,7 @@ fn value(cx: &mut Context<'_>, data: &[u8], at: usize, option: &[u8]) -> Result<
             let (preference, lifetime) = (u16_at(rest, 4)?, u16_at(rest, 6)?);
             put!(cx, " preference {preference}, lifetime {lifetime}");
         }
-        24 => route(cx, option)?,
+        24 => return route(cx, option),
         25 => {
             put!(cx, " lifetime {}s,", u32_at(rest, 4)?);
             for server in 0..(option.len() / 8 - 1) / 2 {
@@ -210,24 +228,27 @@ fn value(cx: &mut Context<'_>, data: &[u8], at: usize, option: &[u8]) -> Result<
             let mut name = at + 8;
             while name < end && u8_at(data, name)? != 0 {
                 cx.put(" ");
-                name = dns::print_name(cx, data, name)?;
+                match dns::print_name(cx, data, name, 0, name)? {
+                    Some(after) => name = after,
+                    None => return Ok(Options::Damaged),
+                }
             }
         }
         _ => {}
     }
-    Ok(())
+    Ok(Options::Whole)
 }
 
 /// Route information (RFC 4191, 2.3): 0, 8 or 16 bytes of a prefix.
-fn route(cx: &mut Context<'_>, option: &[u8]) -> Result<(), Truncated> {
+fn route(cx: &mut Context<'_>, option: &[u8]) -> Result<Options, Truncated> {
     let mut prefix = [0; 16];
-    let given = option.get(8..).ok_or(Truncated)?;
-    prefix
-        .get_mut(..given.len())
-        .ok_or(Truncated)?
-        .copy_from_slice(given);
+    let given = option.get(8..).unwrap_or_default();
+    let Some(start) = prefix.get_mut(..given.len()) else {
+        return Ok(Options::Damaged);
+    };
+    start.copy_from_slice(given);
     put!(cx, " {}/{}", cx.host6(prefix), u8_at(option, 2)?);
     put!(cx, ", pref={}", preference(u8_at(option, 3)?));
     put!(cx, ", lifetime={}", lifetime(u32_at(option, 4)?));
-    Ok(())
+    Ok(Options::Whole)
 }

@@ -1,6 +1,6 @@
 //! RPL control messages (RFC 6550, section 6), without the secure ones.
 
-use super::super::context::{Context, Truncated, bytes_at, put, u8_at, u16_at};
+use super::super::context::{Context, Truncated, put, u8_at, u16_at};
 use super::super::phrases;
 
 const DIO_LEN: usize = 24;
@@ -104,7 +104,10 @@ fn dodag_id(
 }
 
 fn dao(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
-    bytes_at(data, 0, DAO_LEN + DODAG_ID_LEN)?;
+    if data.len() < DAO_LEN + DODAG_ID_LEN {
+        cx.put_truncated();
+        return Ok(());
+    }
     let flags = u8_at(data, 1)?;
     let with_id = flags & 0x40 != 0;
     let id = match len < DAO_LEN {
@@ -127,10 +130,15 @@ fn dao(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
 }
 
 fn dao_ack(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
-    bytes_at(data, 0, DAO_LEN)?;
+    let with_id = u8_at(data, 1).is_ok_and(|flags| flags & 0x80 != 0);
+    let needed = if with_id { DODAG_ID_LEN } else { 0 };
+    if data.len() < DAO_LEN + needed {
+        cx.put_truncated();
+        return Ok(());
+    }
     let id = match len < DAO_LEN {
         true => None,
-        false => dodag_id(cx, data, len, u8_at(data, 1)? & 0x80 != 0)?,
+        false => dodag_id(cx, data, len, with_id)?,
     };
     let Some((id, at)) = id else {
         cx.put(" [|dao-length too short]");
@@ -159,17 +167,18 @@ fn options(cx: &mut Context<'_>, data: &[u8], mut at: usize, len: usize) -> Resu
             continue;
         }
         if len - at < 2 {
-            return Err(Truncated);
+            cx.put_truncated();
+            return Ok(());
         }
         let size = usize::from(u8_at(data, at + 1)?) + 2;
         match phrases::name(OPTIONS, kind.into()) {
             Some(name) => put!(cx, " opt:{name} len:{size} "),
             None => put!(cx, " opt:subopt:{kind} len:{size} "),
         }
-        let option = bytes_at(data, at, size)?;
-        if len - at < size {
-            return Err(Truncated);
-        }
+        let Some(option) = data.get(at..at + size).filter(|_| len - at >= size) else {
+            cx.put_truncated();
+            return Ok(());
+        };
         if cx.style.verbose > 2 {
             phrases::hex_lines(cx, &option[2..], " ");
         }

@@ -1,0 +1,115 @@
+//! The commands: what the first word may be.
+
+use crate::args::Args;
+use crate::plan::usage;
+use crate::{devices, packets, print, read, usage as mistakes};
+use clap::error::ErrorKind as ClapKind;
+use clap::{CommandFactory, Parser};
+use pktrail::Result;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+type Command = fn(Vec<OsString>) -> Result<ExitCode>;
+
+/// The command of that name.
+pub(crate) fn by_name(name: &str) -> Option<Command> {
+    Some(match name {
+        "capture" => packets,
+        "devices" => devices,
+        "doctor" => doctor,
+        "repair" => repair,
+        "completions" => completions,
+        _ => return None,
+    })
+}
+
+/// Lists the interfaces with everything known about them.
+#[derive(Parser)]
+#[command(name = "pktrail devices", bin_name = "pktrail devices")]
+struct Devices {
+    /// Network namespace: a name, a path or a process id
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// JSON (docs/json.md)
+    #[arg(long)]
+    json: bool,
+}
+
+fn devices(words: Vec<OsString>) -> Result<ExitCode> {
+    let Some(args) = parse::<Devices>(words)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let netns = args.netns.as_deref();
+    print(&if args.json {
+        devices::json(netns)?
+    } else {
+        devices::table(netns)?
+    })
+}
+
+/// Says what this machine can do for a capture, backend by backend.
+#[derive(Parser)]
+#[command(name = "pktrail doctor", bin_name = "pktrail doctor")]
+struct Doctor {}
+
+fn doctor(words: Vec<OsString>) -> Result<ExitCode> {
+    let Some(Doctor {}) = parse(words)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut text = String::new();
+    for backend in pktrail::BACKENDS {
+        let (mark, said) = match (backend.probe)() {
+            Ok(said) => ("yes", said),
+            Err(error) => ("no ", format!("{error:#}")),
+        };
+        text.push_str(&format!("{mark}  {}: {said}\n", backend.name));
+    }
+    print(&text)
+}
+
+/// Makes damaged capture files clean: cuts what is after the last whole block.
+#[derive(Parser)]
+#[command(name = "pktrail repair", bin_name = "pktrail repair")]
+struct Repair {
+    /// The files, changed in place
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+fn repair(words: Vec<OsString>) -> Result<ExitCode> {
+    match parse::<Repair>(words)? {
+        Some(args) => read::repair(&args.files),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints a shell's completions for pktrail.
+#[derive(Parser)]
+#[command(name = "pktrail completions", bin_name = "pktrail completions")]
+struct Completions {
+    /// bash, zsh, fish, elvish or powershell
+    #[arg(value_name = "SHELL")]
+    shell: clap_complete::Shell,
+}
+
+fn completions(words: Vec<OsString>) -> Result<ExitCode> {
+    let Some(args) = parse::<Completions>(words)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "pktrail", &mut text);
+    print(&String::from_utf8_lossy(&text))
+}
+
+/// The words of a command; nothing if they only asked for help.
+fn parse<T: Parser>(words: Vec<OsString>) -> Result<Option<T>> {
+    match T::try_parse_from(words) {
+        Ok(args) => Ok(Some(args)),
+        Err(error) if error.kind() == ClapKind::DisplayHelp => {
+            print(&error.to_string())?;
+            Ok(None)
+        }
+        Err(error) => Err(usage(mistakes::sentence(&error))),
+    }
+}

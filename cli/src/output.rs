@@ -1,0 +1,201 @@
+//! Where packets go: to a file, to the screen, to both, or into a count.
+
+use crate::args::Args;
+use crate::plan::{self, usage};
+use crate::report;
+use crate::size;
+use crate::text_sink::{CountSink, Form, TextSink};
+use pktrail::limit::{Limit, Limits};
+use pktrail::names::SystemNames;
+use pktrail::output::{Event, FileSink, Format, Output};
+use pktrail::pcap::Precision;
+use pktrail::pcapng::{Encoder, Section};
+use pktrail::rotation::{Rules, parse_size};
+use pktrail::tee::Tee;
+use pktrail::text::{NoNames, Printer};
+use pktrail::{Interface, Result, Sink};
+use std::path::Path;
+
+/// What the sink needs to know of the source.
+pub(crate) struct Origin {
+    /// Interfaces known from the start.
+    pub(crate) interfaces: Vec<Interface>,
+    /// What a file that is read says of where it was made.
+    pub(crate) section: Option<Section>,
+    /// When a live capture began, in nanoseconds since 1970.
+    pub(crate) live_since_ns: Option<u64>,
+    /// Whether the interface is part of each line.
+    pub(crate) show_interface: bool,
+    /// User and group that the first file is given to.
+    pub(crate) owner: Option<(u32, u32)>,
+}
+
+/// A file that is written, if any: opened before privileges are dropped.
+pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<FileSink>> {
+    let Some(path) = &args.write else {
+        return match unused_flag(args) {
+            Some(flag) => Err(usage(format!("{flag} has a meaning only with -w FILE"))),
+            None => Ok(None),
+        };
+    };
+    let mut output = Output::new(path);
+    output.format = format(args, path, origin)?;
+    output.rules = rules(args)?;
+    output.is_live = origin.live_since_ns.is_some();
+    output.interfaces.clone_from(&origin.interfaces);
+    output.packet_buffered = args.packet_buffered;
+    output.command = args.post_rotate.as_ref().map(Into::into);
+    output.file_log.clone_from(&args.file_log);
+    output.owner = origin.owner;
+    output.observer = Some(Box::new(observe));
+    if !output.is_live {
+        output.statistics_every = None;
+    }
+    FileSink::open(output).map(Some)
+}
+
+/// The whole sink.
+pub(crate) fn sink(args: &Args, origin: &Origin, file: Option<FileSink>) -> Result<Box<dyn Sink>> {
+    let shown: Option<Box<dyn Sink>> = match (args.only_count, file.is_none() || args.print) {
+        (true, _) => Some(Box::new(CountSink::default())),
+        (false, true) => Some(Box::new(text(args, origin)?)),
+        (false, false) => None,
+    };
+    let whole: Box<dyn Sink> = match (file, shown) {
+        (Some(file), Some(shown)) => Box::new(Tee::new(file, shown)),
+        (Some(file), None) => Box::new(file),
+        (None, Some(shown)) => shown,
+        (None, None) => Box::new(CountSink::default()),
+    };
+    let max_bytes = args
+        .max_bytes
+        .as_ref()
+        .map(|text| size::parse("--max-bytes", text));
+    let limits = Limits {
+        packets: count(args)?,
+        bytes: max_bytes.transpose()?,
+        duration: plan::seconds("--duration", args.duration)?,
+    };
+    Ok(Box::new(Limit::new(whole, limits, origin.live_since_ns)))
+}
+
+fn count(args: &Args) -> Result<Option<u64>> {
+    match args.count {
+        Some(0) => Err(usage("-c: stop after 0 packets? give a number from 1 on")),
+        count => Ok(count),
+    }
+}
+
+fn text(args: &Args, origin: &Origin) -> Result<TextSink> {
+    let mut style = plan::style(args)?;
+    style.interface = origin.show_interface;
+    let printer = match style.numeric && style.time != pktrail::text::Time::OfDay {
+        // Local time needs the time zone, names need the databases.
+        true if style.time == pktrail::text::Time::Epoch => Printer::new(style, Box::new(NoNames)),
+        _ => Printer::new(style, Box::new(SystemNames::new())),
+    };
+    let form = if args.json { Form::Json } else { Form::Text };
+    Ok(TextSink::new(printer, form))
+}
+
+/// A flag that only a file gives a meaning.
+fn unused_flag(args: &Args) -> Option<&'static str> {
+    let flags = [
+        ("-C", args.rotate_bytes.is_some()),
+        ("-G", args.rotate_seconds.is_some()),
+        ("-W", args.file_count.is_some()),
+        ("--rotate-packets", args.rotate_packets.is_some()),
+        ("--align", args.rotate_aligned),
+        ("-z", args.post_rotate.is_some()),
+        ("--file-log", args.file_log.is_some()),
+        ("--max-files", args.max_files.is_some()),
+        ("--format", args.format.is_some()),
+    ];
+    flags
+        .iter()
+        .find(|(_, given)| *given)
+        .map(|(flag, _)| *flag)
+}
+
+fn format(args: &Args, path: &Path, origin: &Origin) -> Result<Format> {
+    let nano = plan::is_nano(args)?;
+    let snaplen = plan::snaplen(args)?;
+    let by_name = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("pcap" | "cap" | "dmp") => "pcap",
+        _ => "pcapng",
+    };
+    match args.format.as_deref().unwrap_or(by_name) {
+        "pcapng" => {
+            let encoder = Encoder::new(section(origin)).with_snaplen(snaplen);
+            Ok(Format::pcapng(
+                encoder.with_mixed_link_types(args.mixed_link_types),
+            ))
+        }
+        "pcap" if nano => Ok(Format::pcap(Precision::Nanoseconds, snaplen)),
+        "pcap" => Ok(Format::pcap(Precision::Microseconds, snaplen)),
+        "pcap-ns" => Ok(Format::pcap(Precision::Nanoseconds, snaplen)),
+        other => Err(usage(format!(
+            "--format: '{other}' is not pcapng, pcap or pcap-ns"
+        ))),
+    }
+}
+
+fn section(origin: &Origin) -> Section {
+    let application = Some(concat!("pktrail ", env!("CARGO_PKG_VERSION")).to_owned());
+    match &origin.section {
+        Some(section) => Section {
+            application,
+            ..section.clone()
+        },
+        None => Section {
+            application,
+            os: pktrail::host::operating_system(),
+            hardware: pktrail::host::processor(),
+            comments: Vec::new(),
+        },
+    }
+}
+
+fn rules(args: &Args) -> Result<Rules> {
+    let small = |flag: &str, value: Option<u64>| {
+        let convert = |value: u64| match u32::try_from(value) {
+            Ok(value) if value > 0 => Ok(value),
+            _ => Err(usage(format!("{flag}: {value} is not a number of files"))),
+        };
+        value.map(convert).transpose()
+    };
+    let bytes = args.rotate_bytes.as_deref().map(parse_size).transpose();
+    let rules = Rules {
+        bytes: bytes.map_err(|error| usage(format!("-C: {error}")))?,
+        packets: args.rotate_packets,
+        seconds: args.rotate_seconds,
+        aligned: args.rotate_aligned,
+        files: small("-W", args.file_count)?,
+        stop_after_files: small("--max-files", args.max_files)?,
+    };
+    for (flag, value) in [("--rotate-packets", rules.packets), ("-G", rules.seconds)] {
+        if value == Some(0) {
+            return Err(usage(format!(
+                "{flag}: 0 would never end a file; give a number from 1 on"
+            )));
+        }
+    }
+    Ok(rules)
+}
+
+/// Says what became of finished files, where that is not as it should be.
+fn observe(event: Event) {
+    match event {
+        Event::Finished(_) => {}
+        Event::CommandFailed { path, reason } => {
+            report::say(&format!("pktrail: -z for {}: {reason}", path.display()));
+        }
+        Event::CommandLeft { path } => {
+            report::say(&format!(
+                "pktrail: -z for {} is still at work",
+                path.display()
+            ));
+        }
+        Event::Failed(text) => report::say(&format!("pktrail: {text}")),
+    }
+}

@@ -1,0 +1,136 @@
+//! Capture files as the source: `-r`, `-V`, and what is done with their packets.
+
+use crate::args::Args;
+use crate::output::{self, Origin};
+use crate::plan::{self, usage};
+use crate::report;
+use crate::run;
+use pktrail::chain::Chain;
+use pktrail::engine::Order;
+use pktrail::file::{self, FileSource};
+use pktrail::{Control, Engine, Error, Filter, Result, Source};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Reads, filters, prints, converts.
+pub(crate) fn files(args: &Args, filter: Option<&Filter>) -> Result<ExitCode> {
+    refuse_live_flags(args)?;
+    let mut paths = paths(args)?.into_iter();
+    let first = paths
+        .next()
+        .ok_or_else(|| usage("-V: the file names no capture file"))?;
+    let options = file::Options {
+        follow: args.follow,
+    };
+    let mut source = FileSource::open(&first, options)?;
+    // A pipe may take its time; what it says first decides the output's header.
+    let control = run::control()?;
+    while !source.prime(run::PRIME_WAIT)? && !control.is_stopped() {}
+    announce(&source);
+    let origin = Origin {
+        interfaces: source.interfaces().to_vec(),
+        section: source.sections().first().cloned(),
+        live_since_ns: None,
+        show_interface: false,
+        owner: None,
+    };
+    let rest = paths.map(move |path| open(&path, options));
+    let source: Box<dyn Source> = Box::new(Chain::new(Box::new(source), Box::new(rest)));
+    let mut engine = Engine::new().order(Order::AsDelivered);
+    match filter {
+        Some(filter) => drop(engine.add_filtered(source, filter)?),
+        None => engine.add(source),
+    }
+    let file = output::file(args, &origin)?;
+    let mut sink = output::sink(args, &origin, file)?;
+    run::to_the_end(args, &control, |observe| {
+        engine.run(&mut *sink, &control, observe)
+    })
+}
+
+fn open(path: &Path, options: file::Options) -> Result<Box<dyn Source>> {
+    let mut source = FileSource::open(path, options)?;
+    source.prime(run::PRIME_WAIT)?;
+    announce(&source);
+    Ok(Box::new(source))
+}
+
+/// Says what is read, as tcpdump does.
+fn announce(source: &FileSource) {
+    let interfaces = source.interfaces();
+    let link = interfaces.first().map(|interface| {
+        let snaplen = match interface.snaplen {
+            0 => plan::SNAPLEN_MAX,
+            snaplen => snaplen,
+        };
+        format!(
+            ", link-type {}, snapshot length {snaplen}",
+            interface.link_type
+        )
+    });
+    report::say(&format!(
+        "reading from file {}{}",
+        source.name(),
+        link.unwrap_or_default()
+    ));
+}
+
+fn paths(args: &Args) -> Result<Vec<PathBuf>> {
+    let Some(list) = &args.read_list else {
+        return Ok(args.read.iter().cloned().collect());
+    };
+    if args.read.is_some() {
+        return Err(usage(
+            "give a file by -r or a list of files by -V, not both",
+        ));
+    }
+    let text = fs::read_to_string(list)
+        .map_err(|cause| Error::io(format!("-V: cannot read {}", list.display()), cause))?;
+    Ok(text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(PathBuf::from)
+        .collect())
+}
+
+fn refuse_live_flags(args: &Args) -> Result<()> {
+    let flags = [
+        ("-i", !args.interfaces.is_empty()),
+        ("--fanout", args.fanout.is_some()),
+        ("--netns", args.netns.is_some()),
+        ("-Q", args.direction.is_some()),
+        ("--ring", args.ring.is_some()),
+        ("--block", args.block.is_some()),
+    ];
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(usage(format!(
+            "{flag} has no meaning for a file that is read"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// `repair FILE …`: makes damaged files clean.
+pub(crate) fn repair(paths: &[PathBuf]) -> Result<ExitCode> {
+    let mut text = String::new();
+    for path in paths {
+        let done = file::repair(path)?;
+        let kept = format!(
+            "{} packets in {} blocks",
+            done.kept_frames, done.kept_blocks
+        );
+        let name = path.display();
+        text.push_str(&match done.reason {
+            None => format!("{name}: sound, {kept}\n"),
+            Some(reason) => {
+                format!(
+                    "{name}: kept {kept}, cut {} bytes: {reason}\n",
+                    done.cut_bytes
+                )
+            }
+        });
+    }
+    crate::print(&text)
+}

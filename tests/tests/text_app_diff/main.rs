@@ -1,0 +1,119 @@
+//! Printed application protocols, ICMPv6 and IGMP against tcpdump, frame by
+//! frame: sound frames, the same cut at every byte, and mutated ones. Needs
+//! tcpdump; no privilege.
+
+mod frames;
+
+use frames::Made;
+use pktrail_core::LinkType;
+use pktrail_core::text::NoNames;
+use pktrail_tests::tcpdump::{Difference, Recorded, assert_none, differences};
+
+/// The flags that change what these protocols print. Names of hosts would ask
+/// the machine's resolver, so `-n` is always there but in one run over frames
+/// without addresses that have names.
+const STYLES: &[&[&str]] = &[
+    &["-n"],
+    &["-n", "-v"],
+    &["-n", "-vv"],
+    &["-n", "-vvv"],
+    &["-n", "-e"],
+    &["-n", "-e", "-vv"],
+    &["-n", "-q"],
+    &["-n", "-q", "-v"],
+    &["-n", "-S", "-vvv"],
+];
+
+/// What tcpdump prints more of: words of its text, and why they are let pass.
+const CLASSES: &[(&str, &str)] = &[
+    ("igmp dvmrp", "DVMRP messages are named only"),
+    ("igmp pimv1", "PIM version 1 messages are named only"),
+];
+
+/// The differences that no class explains.
+fn compare(frames: &[Recorded], flags: &[&str]) -> Vec<Difference> {
+    let mut found = differences(LinkType::ETHERNET, frames, flags, Box::new(NoNames));
+    found.retain(|difference| {
+        !CLASSES
+            .iter()
+            .any(|(words, _)| difference.theirs.contains(words) && difference.ours.contains(words))
+    });
+    found
+}
+
+fn recorded(made: &[Made]) -> Vec<Recorded> {
+    made.iter()
+        .map(|made| Recorded::whole(made.bytes.clone()))
+        .collect()
+}
+
+#[test]
+fn sound_frames_are_printed_alike() {
+    let frames = recorded(&frames::all());
+    for flags in STYLES {
+        let differences = compare(&frames, flags);
+        assert_none(&differences, &frames, &flags.join(" "));
+    }
+}
+
+#[test]
+fn frames_cut_at_every_byte_are_printed_alike() {
+    let whole = recorded(&frames::all());
+    let cut: Vec<Recorded> = whole
+        .iter()
+        .flat_map(|frame| (14..frame.data.len()).map(|caplen| frame.cut(caplen)))
+        .collect();
+    for flags in [&["-n"][..], &["-n", "-v"], &["-n", "-vv"], &["-n", "-vvv"]] {
+        let differences = compare(&cut, flags);
+        assert_none(&differences, &cut, &flags.join(" "));
+    }
+}
+
+/// A generator of numbers without quality but with a fixed seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) as usize % limit
+    }
+}
+
+/// A frame with some bytes of its payload changed. Link and IP headers stay,
+/// they have a test of their own.
+fn mutate(made: &Made, numbers: &mut Numbers) -> Recorded {
+    let mut bytes = made.bytes.clone();
+    for _ in 0..1 + numbers.below(4) {
+        let at = made.payload + numbers.below(bytes.len() - made.payload);
+        bytes[at] = match numbers.below(4) {
+            0 => 0,
+            1 => 0xff,
+            2 => bytes[at] ^ 1 << numbers.below(8),
+            _ => numbers.below(256) as u8,
+        };
+    }
+    let frame = Recorded::whole(bytes);
+    match numbers.below(8) {
+        0 => frame.cut(made.payload + numbers.below(made.bytes.len() - made.payload)),
+        _ => frame,
+    }
+}
+
+/// How many mutated frames are compared for each number of `-v`.
+const MUTATED: usize = 20_000;
+
+#[test]
+fn mutated_frames_are_printed_alike() {
+    let made = frames::all();
+    let mut numbers = Numbers(0x7061_636b_6574);
+    for flags in [&["-n"][..], &["-n", "-v"], &["-n", "-vv"], &["-n", "-vvv"]] {
+        let frames: Vec<Recorded> = (0..MUTATED)
+            .map(|index| mutate(&made[index % made.len()], &mut numbers))
+            .collect();
+        let differences = compare(&frames, flags);
+        assert_none(&differences, &frames, &flags.join(" "));
+    }
+}
