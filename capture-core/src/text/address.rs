@@ -63,6 +63,31 @@ pub(super) fn colons(bytes: &[u8]) -> String {
     text
 }
 
+/// The connection identifier in a Frame Relay address (ITU-T Q.922) of two to
+/// four bytes, each but the last with its low bit clear.
+pub(super) fn frame_relay(address: &[u8]) -> String {
+    const TOO_SHORT: &str = "<Truncated>";
+    const WRONG: &str = "<Invalid DLCI>";
+    let last = |byte: u8| byte & 1 != 0;
+    let identifier = match *address {
+        [first, ..] if last(first) => return WRONG.to_owned(),
+        [first, second, ref rest @ ..] => {
+            let head = u32::from(first & 0xfc) << 2 | u32::from(second >> 4);
+            match *rest {
+                _ if last(second) => head,
+                [third, ..] if last(third) => head << 6 | u32::from(third >> 2),
+                [_, fourth, ..] if !last(fourth) => return WRONG.to_owned(),
+                [third, fourth, ..] => {
+                    (head << 7 | u32::from(third >> 1)) << 6 | u32::from(fourth >> 2)
+                }
+                _ => return TOO_SHORT.to_owned(),
+            }
+        }
+        _ => return TOO_SHORT.to_owned(),
+    };
+    format!("DLCI {identifier}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::ipv6;

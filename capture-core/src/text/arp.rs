@@ -1,10 +1,13 @@
 //! ARP and reverse ARP (RFC 826, RFC 903).
 
 use super::context::{Context, Truncated, bytes_at, put, u8_at, u16_at};
-use super::dump;
 use super::numbers::{ethertype, ethertype_name};
+use super::{address, arp_atm, dump};
 
 const HEADER_LEN: usize = 8;
+/// Hardware of its own address forms.
+const FRAME_RELAY: u16 = 15;
+const ATM: u16 = 19;
 
 /// The addresses of an ARP packet, and what they are addresses of.
 struct Packet<'a> {
@@ -20,6 +23,9 @@ struct Packet<'a> {
 /// Prints an ARP packet.
 pub(super) fn print(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(), Truncated> {
     cx.protocol = "arp";
+    if bytes_at(data, 0, HEADER_LEN)?.starts_with(&ATM.to_be_bytes()) {
+        return arp_atm::print(cx, data, len);
+    }
     let packet = Packet::read(data)?;
     if !cx.style.link_header {
         cx.put("ARP, ");
@@ -79,9 +85,13 @@ impl<'a> Packet<'a> {
 
     /// Prints who asks or tells what; false if the operation is not known.
     fn put_operation(&self, cx: &mut Context<'_>) -> bool {
+        match operation_name(self.operation) {
+            Some(name) => put!(cx, "{name} "),
+            None => put!(cx, "Unknown ({}) ", self.operation),
+        }
         match self.operation {
             1 => {
-                cx.put("Request who-has ");
+                cx.put("who-has ");
                 self.put_host(cx, self.target);
                 if self.target_hardware.iter().any(|&byte| byte != 0) {
                     cx.put(" (");
@@ -92,40 +102,27 @@ impl<'a> Packet<'a> {
                 self.put_host(cx, self.source);
             }
             2 => {
-                cx.put("Reply ");
                 self.put_host(cx, self.source);
                 cx.put(" is-at ");
                 self.put_link(cx, self.source_hardware);
             }
             3 | 8 => {
-                cx.put(match self.operation {
-                    3 => "Reverse Request who-is ",
-                    _ => "Inverse Request who-is ",
-                });
+                cx.put("who-is ");
                 self.put_link(cx, self.target_hardware);
                 cx.put(" tell ");
                 self.put_link(cx, self.source_hardware);
             }
             4 => {
-                cx.put("Reverse Reply ");
                 self.put_link(cx, self.target_hardware);
                 cx.put(" at ");
                 self.put_host(cx, self.target);
             }
             9 => {
-                cx.put("Inverse Reply ");
                 self.put_link(cx, self.source_hardware);
                 cx.put(" at ");
                 self.put_host(cx, self.source);
             }
-            10 => {
-                cx.put("NACK Reply ");
-                return false;
-            }
-            other => {
-                put!(cx, "Unknown ({other}) ");
-                return false;
-            }
+            _ => return false,
         }
         true
     }
@@ -142,12 +139,30 @@ impl<'a> Packet<'a> {
     }
 
     fn put_link(&self, cx: &mut Context<'_>, address: &[u8]) {
-        let text = cx.link_address(address);
+        let text = match self.hardware {
+            FRAME_RELAY if !address.is_empty() => address::frame_relay(address),
+            _ => cx.link_address(address),
+        };
         cx.put(&text);
     }
 }
 
-fn hardware_name(hardware: u16) -> Option<&'static str> {
+/// An operation's name.
+pub(super) fn operation_name(operation: u16) -> Option<&'static str> {
+    Some(match operation {
+        1 => "Request",
+        2 => "Reply",
+        3 => "Reverse Request",
+        4 => "Reverse Reply",
+        8 => "Inverse Request",
+        9 => "Inverse Reply",
+        10 => "NACK Reply",
+        _ => return None,
+    })
+}
+
+/// A kind of hardware's name.
+pub(super) fn hardware_name(hardware: u16) -> Option<&'static str> {
     Some(match hardware {
         1 => "Ethernet",
         6 => "TokenRing",

@@ -74,7 +74,10 @@ pub(super) fn print(
         cx.put("\n\t");
         let total = usize::from(u16_at(data, INNER + 2)?);
         let inner = data.get(INNER..).unwrap_or_default();
-        ip::print(cx, inner.get(..total).unwrap_or(inner), total)?;
+        let inner = inner.get(..total).unwrap_or(inner);
+        // A packet too short to hold its own length ends the line.
+        u16_at(inner, 2)?;
+        ip::print(cx, inner, total)?;
     }
     cx.protocol = "icmp";
     let may_extend = matches!(kind, UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM);

@@ -2,6 +2,7 @@
 
 use super::context::{Context, Truncated, array_at, bytes_at, put, u8_at, u16_at, u32_at};
 use super::ip6_headers::{self, Jumbo};
+use super::mobility;
 use super::numbers::{protocol, protocol_name};
 use super::payload::{self, Ip};
 
@@ -180,7 +181,7 @@ impl Chain<'_> {
                     .filter(|header_len| self.at + header_len < self.packet.len())
             }
             protocol::MOBILITY | protocol::MOBILITY_OLD => {
-                ip6_headers::mobility(cx, data)?;
+                mobility::print(cx, data)?;
                 None
             }
             protocol::ROUTING => {

@@ -306,24 +306,3 @@ pub(super) fn last_hop(
     }
     Ok(())
 }
-
-/// Prints a mobility header.
-pub(super) fn mobility(cx: &mut Context<'_>, data: &[u8]) -> Result<(), Truncated> {
-    cx.protocol = "mobility";
-    let Some(&len) = data.get(1) else {
-        cx.put_truncated();
-        return Ok(());
-    };
-    let len = (usize::from(len) + 1) * 8;
-    let kind = u8_at(data, 2)?;
-    let name = ["BRR", "HoTI", "CoTI", "HoT", "CoT", "BU", "BA", "BE"];
-    match name.get(usize::from(kind)) {
-        Some(name) => put!(cx, "mobility: {name}"),
-        None => {
-            put!(cx, "mobility: type-#{kind} len={}", u8_at(data, 1)?);
-            return Ok(());
-        }
-    }
-    let _ = len;
-    Ok(())
-}

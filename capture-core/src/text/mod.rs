@@ -8,6 +8,7 @@
 
 mod address;
 mod arp;
+mod arp_atm;
 mod checksum;
 mod context;
 mod dhcp;
@@ -27,6 +28,7 @@ mod ipsec;
 mod lines;
 mod link;
 mod llc;
+mod mobility;
 mod mptcp;
 mod ntp;
 mod numbers;

@@ -1,0 +1,213 @@
+//! The differences that are meant, by name. Each is a protocol that tcpdump
+//! decodes and we do not: up to where it begins, both have to agree.
+
+use pktrail_tests::tcpdump::Difference;
+
+/// A class of differences.
+struct Class {
+    name: &'static str,
+    /// Whether it is this, by what both print and by the whole of our text.
+    fits: fn(before: &str, ours: &str) -> bool,
+}
+
+const CLASSES: &[Class] = &[
+    Class {
+        name: "a datagram to a port of a protocol that only tcpdump decodes",
+        fits: |before, ours| {
+            ours.contains("UDP, ") && ports(before).iter().any(|it| is_udp_port(*it))
+        },
+    },
+    Class {
+        name: "a segment to a port of a protocol that only tcpdump decodes",
+        fits: |before, _| {
+            before.contains("Flags [") && ports(before).iter().any(|it| is_tcp_port(*it))
+        },
+    },
+    Class {
+        name: "an IP protocol that only tcpdump decodes",
+        fits: |_, ours| {
+            [
+                "8", "9", "33", "46", "47", "55", "88", "89", "103", "112", "113", "132",
+            ]
+            .iter()
+            .any(|it| ours.contains(&format!(" ip-proto-{it} ")))
+        },
+    },
+    Class {
+        name: "an Ethernet type that only tcpdump decodes",
+        fits: |_, ours| ETHERTYPES.iter().any(|it| ours.contains(it)),
+    },
+    Class {
+        name: "an 802.2 access point or SNAP protocol that only tcpdump decodes",
+        fits: |_, ours| {
+            [
+                "STP Unn",
+                "IPX Unn",
+                "OSI Unn",
+                "NetBeui Unn",
+                "oui Cisco",
+                "oui Ethernet bridged",
+                "dsap STP",
+                "dsap IPX",
+                "dsap OSI",
+                "dsap NetBeui",
+            ]
+            .iter()
+            .any(|it| ours.contains(it))
+        },
+    },
+];
+
+/// How we print the Ethernet types that only tcpdump decodes.
+const ETHERTYPES: [&str; 36] = [
+    "ethertype DN (",
+    "ethertype Appletalk",
+    "ethertype IPX",
+    "ethertype OSI",
+    "ethertype PPPoE",
+    "ethertype EAPOL",
+    "ethertype Realtek",
+    "ethertype PPP (",
+    "ethertype MPCP",
+    "ethertype Slow",
+    "ethertype CFM",
+    "ethertype LLDP",
+    "ethertype NSH",
+    "ethertype Loopback",
+    "ethertype MPLS",
+    "ethertype TIPC",
+    "ethertype MS NLB",
+    "ethertype GeoNet",
+    "ethertype CALM",
+    "ethertype AoE",
+    "ethertype PTP",
+    "ethertype 802.1AE",
+    "ethertype Arista",
+    "(0x3c12)",
+    "(0x3c13)",
+    "AF ISO",
+    "AF Appletalk",
+    "AF IPX",
+    "ethertype 0x8863",
+    "802.1AE MACsec",
+    "Arista Vendor",
+    "Slow Protocols",
+    "PPPoE",
+    "LLDP",
+    "MPCP",
+    "Loopback",
+];
+
+/// Why a frame is printed differently, if that is meant.
+pub(crate) fn class(it: &Difference) -> Option<&'static str> {
+    let agree = it
+        .ours
+        .bytes()
+        .zip(it.theirs.bytes())
+        .take_while(|(ours, theirs)| ours == theirs)
+        .count();
+    let before = it.ours.get(..agree)?;
+    CLASSES
+        .iter()
+        .find(|class| (class.fits)(before, &it.ours))
+        .map(|class| class.name)
+}
+
+/// The ports in the text of one frame: what follows the last dot or space
+/// before ` > ` and before `: `.
+fn ports(text: &str) -> Vec<u16> {
+    text.split([' ', ':'])
+        .filter_map(|word| word.rsplit('.').next()?.parse().ok())
+        .collect()
+}
+
+fn is_udp_port(port: u16) -> bool {
+    matches!(
+        port,
+        53 | 67
+            | 68
+            | 69
+            | 88
+            | 123
+            | 137
+            | 138
+            | 161
+            | 162
+            | 319
+            | 320
+            | 496
+            | 500
+            | 514
+            | 520
+            | 521
+            | 525
+            | 546
+            | 547
+            | 646
+            | 654
+            | 698
+            | 701
+            | 750
+            | 921
+            | 1589
+            | 1645
+            | 1646
+            | 1700
+            | 1701
+            | 1812
+            | 1813
+            | 1985
+            | 2049
+            | 2103
+            | 2104
+            | 3456
+            | 3503
+            | 49152
+            | 3784
+            | 3785
+            | 3799
+            | 4342
+            | 4500
+            | 4567
+            | 4784
+            | 4789
+            | 4790
+            | 5060
+            | 5353
+            | 5359
+            | 6081
+            | 6343
+            | 6635
+            | 6696
+            | 6697
+            | 6784
+            | 7000..=7009 | 7500 | 8231 | 8472 | 8500 | 12222 | 12223 | 17754 | 30490
+    )
+}
+
+fn is_tcp_port(port: u16) -> bool {
+    matches!(
+        port,
+        21 | 22
+            | 23
+            | 25
+            | 43
+            | 53
+            | 80
+            | 139
+            | 179
+            | 323
+            | 445
+            | 554
+            | 639
+            | 646
+            | 1723
+            | 2049
+            | 6633
+            | 6653
+            | 8080
+            | 8554
+            | 10288
+            | 6379
+    )
+}
