@@ -132,6 +132,9 @@ pub(crate) struct Args {
     /// File format: pcapng, pcap (microseconds) or pcap-ns
     #[arg(long, value_name = "FORMAT", help_heading = "Write")]
     pub format: Option<String>,
+    /// Allow several link types in one pcapng file; tcpdump cannot read it
+    #[arg(long = "mixed-link-types", help_heading = "Write")]
+    pub mixed_link_types: bool,
     /// Write each packet to the file as soon as it comes
     #[arg(short = 'U', long = "packet-buffered", help_heading = "Write")]
     pub packet_buffered: bool,

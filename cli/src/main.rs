@@ -4,8 +4,14 @@
 //! reader of a pipe has gone is no failure.
 
 mod args;
+mod commands;
+mod devices;
+mod live;
+mod output;
 mod plan;
+mod read;
 mod report;
+mod run;
 mod size;
 mod text_sink;
 mod usage;
@@ -35,15 +41,20 @@ fn main() -> ExitCode {
 
 /// A first word that is no command begins a flag or an expression.
 fn run(mut words: Vec<OsString>) -> Result<ExitCode> {
-    match words.get(1).and_then(|word| word.to_str()) {
-        Some("capture") => {
+    let command = words
+        .get(1)
+        .and_then(|word| word.to_str())
+        .and_then(commands::by_name);
+    match command {
+        Some(command) => {
             words.remove(1);
-            packets(words)
+            command(words)
         }
-        _ => packets(words),
+        None => packets(words),
     }
 }
 
+/// Captures or reads, as the flags say.
 fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     let args = match Args::try_parse_from(words) {
         Ok(args) => args,
@@ -53,23 +64,29 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     if args.version {
         return print(concat!("pktrail ", env!("CARGO_PKG_VERSION"), "\n"));
     }
+    if args.list_interfaces || args.list_timestamp_types || args.list_link_types {
+        return devices::lists(&args);
+    }
     plan::style(&args)?;
     plan::snaplen(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
-        let filter = filter
-            .ok_or_else(|| plan::usage("-d prints a compiled filter: give one by -F FILE"))?;
+        let message = "-d prints a compiled filter: give one by -F FILE";
+        let filter = filter.ok_or_else(|| plan::usage(message))?;
         return print(&match args.dump_filter {
             1 => filter.program.listing(),
             2 => filter.program.c_listing(),
             _ => filter.program.decimal_listing(),
         });
     }
-    Ok(ExitCode::SUCCESS)
+    match args.read.is_some() || args.read_list.is_some() {
+        true => read::files(&args, filter.as_ref()),
+        false => live::capture(&args, filter),
+    }
 }
 
 /// Writes text to standard output.
-fn print(text: &str) -> Result<ExitCode> {
+pub(crate) fn print(text: &str) -> Result<ExitCode> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout
         .write_all(text.as_bytes())
