@@ -1,4 +1,5 @@
 //! Helpers for the whole-program tests.
 
+pub mod fuzz;
 pub mod program;
 pub mod tcpdump;

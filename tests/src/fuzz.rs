@@ -1,0 +1,150 @@
+//! What the fuzz targets do with an input; `tests/crashes.rs` replays old crashes through it.
+//!
+//! Owns the properties that must hold for any input, not the inputs. A property that does not
+//! hold is a panic.
+
+use pktrail::pcapng::{Encoder, Section};
+use pktrail::read::Reader;
+use pktrail::text::{Dump, NoNames, Printer, Style, Time};
+use pktrail::{Batch, Frame, FrameInfo, Interface, LinkType, Program};
+
+/// A capture file of any bytes: no frame is larger than the file, and what was read can be
+/// written and read again.
+///
+/// # Panics
+/// If that does not hold.
+pub fn read(data: &[u8]) {
+    let (batches, _) = read_all(data);
+    let mut frames = 0;
+    let mut encoder = Encoder::new(Section::default()).with_mixed_link_types(true);
+    let mut copy = Vec::new();
+    encoder.section(&mut copy);
+    for batch in &batches {
+        for frame in batch.iter() {
+            assert!(
+                frame.data.len() <= data.len(),
+                "a frame is larger than its file"
+            );
+            frames += 1;
+        }
+        if encoder.batch(batch, &mut copy).is_err() {
+            return;
+        }
+    }
+    let (again, whole) = read_all(&copy);
+    assert!(whole, "what pktrail wrote is damaged");
+    let count: usize = again.iter().map(|batch| batch.frames.len()).sum();
+    assert_eq!(count, frames, "frames were lost in writing");
+}
+
+/// The batches before the end or the damage, and whether it was the end.
+fn read_all(data: &[u8]) -> (Vec<Batch>, bool) {
+    let mut reader = Reader::new();
+    let mut batches = Vec::new();
+    // Pieces of odd sizes, so that blocks are cut in every place.
+    for piece in data.chunks(4099) {
+        reader.push(piece);
+        loop {
+            match reader.next_batch() {
+                Ok(Some(batch)) => batches.push(batch),
+                Ok(None) => break,
+                Err(_) => return (batches, false),
+            }
+        }
+    }
+    let whole = reader.end().is_ok();
+    while let Ok(Some(batch)) = reader.next_batch() {
+        batches.push(batch);
+    }
+    (batches, whole)
+}
+
+const LINK_TYPES: [LinkType; 8] = [
+    LinkType::ETHERNET,
+    LinkType::NULL,
+    LinkType::RAW,
+    LinkType::LOOP,
+    LinkType::LINUX_SLL,
+    LinkType::LINUX_SLL2,
+    LinkType::IPV4,
+    LinkType::IPV6,
+];
+
+/// A frame of any bytes, printed in a style that the first four bytes choose.
+///
+/// # Panics
+/// If the printer does.
+pub fn print(data: &[u8]) {
+    let Some((&[link, flags, dump, extra], bytes)) = data.split_first_chunk::<4>() else {
+        return;
+    };
+    let bit = |number: u8| flags & (1 << number) != 0;
+    let style = Style {
+        numeric: true,
+        verbose: extra & 3,
+        quiet: bit(0),
+        link_header: bit(1),
+        absolute_seq: bit(2),
+        nano: bit(3),
+        number: bit(4),
+        no_checksums: bit(5),
+        interface: bit(6),
+        time: if bit(7) { Time::Epoch } else { Time::None },
+        dump: [
+            Dump::None,
+            Dump::HexLink,
+            Dump::HexAsciiLink,
+            Dump::AsciiLink,
+        ][usize::from(dump & 3)],
+        ..Style::default()
+    };
+    let link_type = LINK_TYPES[usize::from(link) % LINK_TYPES.len()];
+    let interface = Interface {
+        name: "veth0".into(),
+        link_type,
+        ..Interface::default()
+    };
+    // Captured less than was on the wire, by up to 63 bytes.
+    let caplen = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let info = FrameInfo {
+        caplen,
+        len: caplen + u32::from(extra >> 2),
+        ..FrameInfo::default()
+    };
+    let frame = Frame {
+        info: &info,
+        data: bytes,
+        options: &[],
+    };
+    let mut printer = Printer::new(style, Box::new(NoNames));
+    let mut out = String::new();
+    // Twice: the printer remembers connections and times.
+    printer.print(&frame, &interface, &mut out);
+    printer.print(&frame, &interface, &mut out);
+}
+
+/// A filter program of any text, run on any bytes: `text NUL frame`.
+///
+/// # Panics
+/// If parsing or running does, or the program changes by being listed and parsed again.
+pub fn filter(data: &[u8]) {
+    let mut parts = data.splitn(2, |&byte| byte == 0);
+    let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
+    let frame = parts.next().unwrap_or_default();
+    let Ok(program) = Program::parse(&text) else {
+        return;
+    };
+    let caplen = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let info = FrameInfo {
+        caplen,
+        len: caplen,
+        ..FrameInfo::default()
+    };
+    let interface = Interface {
+        link_type: LinkType::ETHERNET,
+        ..Interface::default()
+    };
+    let _ = program.run(frame, &info, &interface);
+    let again = Program::parse(&program.decimal_listing()).expect("a listing can be parsed");
+    assert_eq!(again, program, "a program changed by being listed");
+}
