@@ -282,7 +282,8 @@ impl Reader {
             _ => "",
         };
         damaged(format!(
-            "this is no capture file that can be read: neither pcap nor pcapng begins with {}{known}",
+            "this is no capture file that can be read: neither pcap nor pcapng begins with \
+             {}{known}",
             hex.join(" ")
         ))
     }

@@ -184,9 +184,8 @@ fn padding_has_the_asked_length_or_is_refused() {
     assert!(!padding(8, &mut out) && !padding(14, &mut out) && !padding(0, &mut out));
 }
 
-#[test]
-fn an_independent_reader_sees_what_was_written() {
-    use pcap_file::pcapng::{Block, PcapNgParser};
+/// A section, an interface with all options, three frames, padding, statistics.
+fn a_file_with_everything() -> Vec<u8> {
     let section = Section {
         hardware: Some("box".to_owned()),
         comments: vec!["one".to_owned(), "two".to_owned()],
@@ -230,7 +229,13 @@ fn an_independent_reader_sees_what_was_written() {
         ..Statistics::default()
     };
     encoder.statistics(&statistics, &mut out);
+    out
+}
 
+#[test]
+fn an_independent_reader_sees_what_was_written() {
+    use pcap_file::pcapng::{Block, PcapNgParser};
+    let out = a_file_with_everything();
     let (mut rest, mut parser) = PcapNgParser::new(&out).unwrap();
     let mut packets = 0;
     while !rest.is_empty() {
