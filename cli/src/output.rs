@@ -131,9 +131,9 @@ fn format(args: &Args, path: &Path, origin: &Origin) -> Result<Format> {
                 encoder.with_mixed_link_types(args.mixed_link_types),
             ))
         }
-        "pcap" if nano => Ok(Format::pcap(Precision::Nanoseconds, snaplen)),
-        "pcap" => Ok(Format::pcap(Precision::Microseconds, snaplen)),
-        "pcap-ns" => Ok(Format::pcap(Precision::Nanoseconds, snaplen)),
+        "pcap" if nano => Ok(Format::pcap(Precision::Nano, snaplen)),
+        "pcap" => Ok(Format::pcap(Precision::Micro, snaplen)),
+        "pcap-ns" => Ok(Format::pcap(Precision::Nano, snaplen)),
         other => Err(usage(format!(
             "--format: '{other}' is not pcapng, pcap or pcap-ns"
         ))),
@@ -197,5 +197,6 @@ fn observe(event: Event) {
             ));
         }
         Event::Failed(text) => report::say(&format!("pktrail: {text}")),
+        _ => {}
     }
 }

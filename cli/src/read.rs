@@ -8,7 +8,7 @@ use crate::run;
 use pktrail::chain::Chain;
 use pktrail::engine::Order;
 use pktrail::file::{self, FileSource};
-use pktrail::{Control, Engine, Error, Filter, Result, Source};
+use pktrail::{Engine, Error, Filter, Result, Source};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(crate) fn files(args: &Args, filter: Option<&Filter>) -> Result<ExitCode> {
     };
     let mut source = FileSource::open(&first, options)?;
     // A pipe may take its time; what it says first decides the output's header.
-    let control = run::control()?;
+    let (control, signals) = run::control()?;
     while !source.prime(run::PRIME_WAIT)? && !control.is_stopped() {}
     announce(&source);
     let origin = Origin {
@@ -44,7 +44,7 @@ pub(crate) fn files(args: &Args, filter: Option<&Filter>) -> Result<ExitCode> {
     }
     let file = output::file(args, &origin)?;
     let mut sink = output::sink(args, &origin, file)?;
-    run::to_the_end(args, &control, |observe| {
+    run::to_the_end(args, &signals, |observe| {
         engine.run(&mut *sink, &control, observe)
     })
 }

@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 pub(crate) const PRIME_WAIT: Duration = Duration::from_millis(100);
 
 /// A control that signals stop.
-pub(crate) fn control() -> Result<Control> {
+pub(crate) fn control() -> Result<(Control, Signals)> {
     let control = Control::default();
-    Signals::install(&control)?;
-    Ok(control)
+    let signals = Signals::install(&control)?;
+    Ok((control, signals))
 }
 
 /// Runs, reports, and says how it went.
 pub(crate) fn to_the_end(
     args: &Args,
-    control: &Control,
+    signals: &Signals,
     engine: impl FnOnce(&mut dyn FnMut(Event<'_>)) -> Finished,
 ) -> Result<ExitCode> {
     let live = args.read.is_none() && args.read_list.is_none();
@@ -33,10 +33,9 @@ pub(crate) fn to_the_end(
         Event::Notice(notice) => report::notice(&notice),
         // It is reported at the end; the others go on until then.
         Event::Failed(_) => {}
-        Event::Tick(account) => progress.tick(args, account),
+        Event::Tick(account) => progress.tick(args, signals, account),
     });
     progress.end();
-    let _ = control;
     let account = &finished.account;
     if args.json {
         report::say(&report::account_json(account));
@@ -69,8 +68,8 @@ impl Progress {
         })
     }
 
-    fn tick(&mut self, args: &Args, account: &Account) {
-        let asked = Signals::take_account_request();
+    fn tick(&mut self, args: &Args, signals: &Signals, account: &Account) {
+        let asked = signals.take_account_request();
         let due = self
             .stats
             .is_some_and(|every| self.shown.elapsed() >= every);
