@@ -1,12 +1,21 @@
 //! pktrail: capture packets on Linux and write them to pcapng.
 
+pub mod af_packet;
+pub mod backend;
+pub mod devices;
 pub mod file;
 pub mod host;
 pub mod inject;
+pub mod memory;
 pub mod names;
+pub mod netns;
 pub mod output;
 pub mod privileges;
 pub mod signals;
 mod sys;
 
+pub use backend::{Backend, Needs, Opened, Probe, Request};
 pub use pktrail_core::*;
+
+/// All backends. A new one is one file and one line here.
+pub const BACKENDS: &[Backend] = &[af_packet::BACKEND, memory::BACKEND];

@@ -1,0 +1,135 @@
+//! The reading position in a ring, which is the reader's own: leases may go back
+//! to the kernel in any order, and a block still held from the round before is
+//! not ready, whatever its status says.
+
+use crate::sys::packet::RingShape;
+use crate::sys::ring::{Lease, Ring};
+use std::sync::Arc;
+
+/// A ring and the number of the block to read next, counted from the start.
+pub(crate) struct RingReader {
+    ring: Arc<Ring>,
+    next: u64,
+}
+
+impl RingReader {
+    /// Reads `ring` from its first block.
+    pub(crate) fn new(ring: Arc<Ring>) -> Self {
+        Self { ring, next: 0 }
+    }
+
+    /// The ring's sizes.
+    pub(crate) fn shape(&self) -> &RingShape {
+        self.ring.shape()
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn index(&self, number: u64) -> usize {
+        (number % self.ring.shape().blocks as u64) as usize
+    }
+
+    /// The number of the block to read next.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// The next block, if the kernel has handed it over.
+    pub(crate) fn next_block(&mut self) -> Option<Lease> {
+        let lease = self.ring.lease(self.index(self.next))?;
+        self.next += 1;
+        Some(lease)
+    }
+
+    /// Whether the next block is ready and says that frames were lost before.
+    pub(crate) fn next_is_losing(&self) -> bool {
+        let index = self.index(self.next);
+        self.is_ready(index) && self.ring.is_losing(index)
+    }
+
+    /// Whether the next block is ready.
+    pub(crate) fn is_next_ready(&self) -> bool {
+        self.is_ready(self.index(self.next))
+    }
+
+    /// Whether the kernel has put frames into the block it fills now.
+    pub(crate) fn has_open_frames(&self) -> bool {
+        self.ring.frames_so_far(self.index(self.next)) != 0
+    }
+
+    /// The number of the first block, from `from` on, that says that frames were
+    /// lost before it was closed; or else of the block that the kernel has now.
+    pub(crate) fn first_losing(&self, from: u64) -> u64 {
+        let end = self.next + self.ring.shape().blocks as u64;
+        for number in self.next..end {
+            let index = self.index(number);
+            if !self.is_ready(index) || (number >= from && self.ring.is_losing(index)) {
+                return number;
+            }
+        }
+        end
+    }
+
+    fn is_ready(&self, index: usize) -> bool {
+        !self.ring.is_held(index) && self.ring.is_closed(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counters::Gaps;
+    use super::*;
+
+    const STATUS: usize = 8;
+    const USER: u32 = 1;
+    const LOSING: u32 = 4;
+
+    fn ring() -> (Arc<Ring>, RingReader) {
+        let ring = Ring::plain(RingShape {
+            block_bytes: 8192,
+            blocks: 4,
+            lead_bytes: 4096,
+            retire_ms: 10,
+        });
+        (Arc::clone(&ring), RingReader::new(ring))
+    }
+
+    #[test]
+    fn a_block_held_since_the_last_round_is_not_ready() {
+        let (kernel, mut reader) = ring();
+        for index in 0..4 {
+            kernel.poke(index, STATUS, USER);
+        }
+        let held = reader.next_block().expect("first");
+        for _ in 1..4 {
+            drop(reader.next_block().expect("closed"));
+        }
+        assert!(reader.next_block().is_none(), "the first is still held");
+        drop(held);
+        assert!(reader.next_block().is_none(), "the kernel has it");
+        kernel.poke(0, STATUS, USER);
+        assert!(reader.next_block().is_some());
+        assert_eq!(reader.next_number(), 5);
+    }
+
+    #[test]
+    fn losses_stand_before_the_block_that_was_closed_after_them() {
+        let (kernel, mut reader) = ring();
+        let mut gaps = Gaps::default();
+        kernel.poke(0, STATUS, USER);
+        kernel.poke(1, STATUS, USER);
+        // Read while the ring is full: they belong behind all closed blocks.
+        gaps.note(5, &reader);
+        assert!(!gaps.has(1) && gaps.has(2));
+        // The block after the loss is closed with the mark, a second loss after.
+        kernel.poke(2, STATUS, USER | LOSING);
+        kernel.poke(3, STATUS, USER | LOSING);
+        gaps.note(7, &reader);
+        let mut lost = Vec::new();
+        for _ in 0..4 {
+            let number = reader.next_number();
+            lost.push(gaps.take(number));
+            drop(reader.next_block().expect("closed"));
+        }
+        assert_eq!(lost, [0, 0, 5, 7]);
+    }
+}

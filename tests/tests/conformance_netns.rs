@@ -1,0 +1,136 @@
+//! What every backend must do, run over the table of backends: `af_packet` on a
+//! loopback interface of the tests' own, `memory` as it is. Needs root.
+
+use pktrail::{BACKENDS, Backend, ErrorKind, Next, Probe, Request};
+use pktrail_tests::netns::Netns;
+use std::time::{Duration, Instant};
+
+/// A request that the backend can serve, in a namespace of its own.
+fn request(netns: &Netns) -> Request {
+    Request {
+        netns: Some(netns.name().into()),
+        ring_bytes: Some(4 << 20),
+        ..Request::new("lo")
+    }
+}
+
+fn each(test: impl Fn(&Backend, &Request)) {
+    assert!(!BACKENDS.is_empty());
+    for backend in BACKENDS {
+        let netns = Netns::new(&format!("conf-{}", backend.name));
+        test(backend, &request(&netns));
+    }
+}
+
+#[test]
+fn names_are_unique_and_said_in_words() {
+    for (at, backend) in BACKENDS.iter().enumerate() {
+        assert!(
+            BACKENDS[..at]
+                .iter()
+                .all(|other| other.name != backend.name)
+        );
+        assert!(!backend.about.is_empty());
+    }
+}
+
+#[test]
+fn the_probe_of_root_says_that_it_works() {
+    for backend in BACKENDS {
+        let probe = (backend.probe)();
+        assert!(
+            matches!(probe, Probe::Works { .. }),
+            "{}: {probe:?}",
+            backend.name
+        );
+    }
+}
+
+#[test]
+fn a_source_names_its_interface_first() {
+    each(|backend, request| {
+        let sources = (backend.open)(request).expect(backend.name);
+        assert_eq!(sources.len(), 1);
+        let interface = &sources[0].interfaces()[0];
+        assert_eq!(interface.name, "lo", "{}", backend.name);
+    });
+}
+
+#[test]
+fn zero_never_waits() {
+    each(|backend, request| {
+        let mut sources = (backend.open)(request).expect(backend.name);
+        sources[0].start().expect(backend.name);
+        for _ in 0..20 {
+            let start = Instant::now();
+            sources[0].next_batch(Duration::ZERO).expect(backend.name);
+            assert!(
+                start.elapsed() < Duration::from_millis(50),
+                "{}",
+                backend.name
+            );
+        }
+    });
+}
+
+#[test]
+fn a_stopped_source_ends_and_its_account_stands_still() {
+    each(|backend, request| {
+        let mut sources = (backend.open)(request).expect(backend.name);
+        let source = &mut sources[0];
+        source.start().expect(backend.name);
+        source.stop().expect(backend.name);
+        let start = Instant::now();
+        let mut frames = 0;
+        loop {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "{} never ends",
+                backend.name
+            );
+            match source
+                .next_batch(Duration::from_millis(10))
+                .expect(backend.name)
+            {
+                Next::End => break,
+                Next::Batch(batch) => frames += batch.frames.len() as u64,
+                _ => {}
+            }
+        }
+        assert!(matches!(source.next_batch(Duration::ZERO), Ok(Next::End)));
+        let account = source.account().expect(backend.name);
+        assert_eq!(account, source.account().expect(backend.name));
+        assert_eq!(
+            account.received,
+            frames + account.filtered + account.lost.ring
+        );
+    });
+}
+
+#[test]
+fn a_source_moves_to_another_thread_and_ends_by_being_dropped() {
+    each(|backend, request| {
+        let mut sources = (backend.open)(request).expect(backend.name);
+        std::thread::spawn(move || {
+            sources[0].next_batch(Duration::ZERO).expect("next_batch");
+        })
+        .join()
+        .expect(backend.name);
+    });
+}
+
+#[test]
+fn an_unknown_namespace_is_said_by_those_that_look() {
+    for backend in BACKENDS {
+        let request = Request {
+            netns: Some("pkt-no-such-namespace".into()),
+            ..Request::new("lo")
+        };
+        if let Err(error) = (backend.open)(&request) {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{}", backend.name);
+            assert!(error.to_string().contains("pkt-no-such-namespace"));
+        } else {
+            assert_eq!(backend.name, "memory");
+        }
+    }
+}
