@@ -6,13 +6,15 @@
 mod build;
 mod explained;
 mod frames;
+mod golden;
 mod names;
 mod random;
 mod times;
 
 use build::Group;
 use names::System;
-use pktrail_tests::tcpdump::{Recorded, differences};
+use pktrail_core::LinkType;
+use pktrail_tests::tcpdump::{Recorded, differences, ours, pcap, tcpdump};
 
 /// Sets of flags, one flag to an element.
 const FLAGS: &[&[&str]] = &[
@@ -148,6 +150,32 @@ fn times_and_numbers_are_written_the_same() {
                 .filter(|(seconds, _)| !relative || *seconds <= i32::MAX as u32);
             times::compare(times, &flags);
         }
+    }
+}
+
+#[test]
+fn wrong_lengths_are_told_the_same() {
+    let frame = frames::demo().remove(0);
+    let rows = [
+        (0, 0),
+        (0, 60),
+        (60, 0),
+        (60, 59),
+        (60, 262_145),
+        (60, 262_144),
+    ];
+    let frames: Vec<Recorded> = rows
+        .iter()
+        .map(|&(caplen, len)| Recorded {
+            data: frame[..caplen].to_vec(),
+            len,
+        })
+        .collect();
+    for flags in [&["-n"][..], &["-n", "-#", "-x"]] {
+        let file = pcap(LinkType::ETHERNET, &frames);
+        let names = Box::new(System::default());
+        let ours = ours(LinkType::ETHERNET, &frames, flags, names).concat();
+        assert_eq!(ours, tcpdump(&file, flags));
     }
 }
 

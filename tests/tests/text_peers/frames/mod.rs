@@ -1,11 +1,13 @@
 //! The frames: every protocol, option and mistake that the printer knows.
 
+mod demo;
 mod ip4;
 mod ip6;
 mod link;
 mod tcp;
 
 use super::build::{Group, ether, group};
+pub(crate) use demo::demo;
 use pktrail_core::LinkType;
 
 const IP4: u16 = 0x0800;
