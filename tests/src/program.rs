@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// A command that runs the `pktrail` built from this tree. Builds it first, once
-/// for each test binary.
+/// for each test binary, unless `PKTRAIL_PROGRAM` says where it lies: a test that
+/// runs as root must not build in another user's tree.
 ///
 /// # Panics
 /// If it does not build.
@@ -19,7 +20,10 @@ pub fn pktrail() -> Command {
 /// If it does not build.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(build)
+    PATH.get_or_init(|| match std::env::var_os("PKTRAIL_PROGRAM") {
+        Some(path) => path.into(),
+        None => build(),
+    })
 }
 
 fn build() -> PathBuf {

@@ -78,6 +78,11 @@ const BAD: &[(&str, &str, &str)] = &[
         "tests/tests/a.rs",
         "//! About a.\nfn f() { Command::new(\"nosuch\"); }\n",
     ),
+    (
+        "programs",
+        "tests/tests/a.rs",
+        "//! About a.\nfn f() { n.exec(&[\"nosuch\", \"-a\"]); }\n",
+    ),
 ];
 
 fn rule(name: &str) -> &'static super::Rule {

@@ -185,29 +185,51 @@ const EVERYWHERE: &[&str] = &[
     "mkfifo", "head", "timeout",
 ];
 
-/// Names given to `Command::new` as literals.
+/// Programs named by literals: `Command::new("x")`, `run("x", …)`, `netns.exec(&["x", …])`.
 #[derive(Default)]
 struct Programs(Vec<String>);
 
+/// Functions and methods whose first argument is a program or a command.
+const RUNNERS: &[&str] = &["run", "exec", "command", "spawn"];
+
+impl Programs {
+    fn argument(&mut self, argument: Option<&syn::Expr>) {
+        match argument {
+            Some(syn::Expr::Lit(literal)) => {
+                if let syn::Lit::Str(name) = &literal.lit {
+                    self.0.push(name.value());
+                }
+            }
+            Some(syn::Expr::Reference(reference)) => self.argument(Some(&reference.expr)),
+            Some(syn::Expr::Array(array)) => self.argument(array.elems.first()),
+            _ => {}
+        }
+    }
+}
+
 impl<'ast> Visit<'ast> for Programs {
     fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
-        if let (syn::Expr::Path(function), Some(syn::Expr::Lit(literal))) =
-            (&*call.func, call.args.first())
-        {
-            let names: Vec<_> = function
+        if let syn::Expr::Path(function) = &*call.func {
+            let mut names = function
                 .path
                 .segments
                 .iter()
-                .map(|s| s.ident.to_string())
-                .collect();
-            if let (true, syn::Lit::Str(name)) = (
-                names.ends_with(&["Command".into(), "new".into()]),
-                &literal.lit,
-            ) {
-                self.0.push(name.value());
+                .rev()
+                .map(|part| part.ident.to_string());
+            let (last, before) = (names.next().unwrap_or_default(), names.next());
+            let is_command = last == "new" && before.as_deref() == Some("Command");
+            if is_command || before.is_none() && RUNNERS.contains(&last.as_str()) {
+                self.argument(call.args.first());
             }
         }
         visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        if RUNNERS.contains(&call.method.to_string().as_str()) {
+            self.argument(call.args.first());
+        }
+        visit::visit_expr_method_call(self, call);
     }
 }
 
@@ -219,6 +241,7 @@ pub(crate) fn programs(tree: &Tree) -> Vec<Complaint> {
         .filter(|line| !line.starts_with('#'));
     let installed: Vec<&str> = rows
         .filter_map(|row| row.split_whitespace().nth(1))
+        .flat_map(|commands| commands.split(','))
         .collect();
     let mut complaints = Vec::new();
     for (path, file) in tree.rust() {
@@ -227,6 +250,7 @@ pub(crate) fn programs(tree: &Tree) -> Vec<Complaint> {
         for program in programs.0 {
             let known = EVERYWHERE.contains(&program.as_str())
                 || installed.contains(&program.as_str())
+                || program.starts_with('-')
                 || program.contains('/');
             if !known {
                 let sentence = format!("runs '{program}', which scripts/packages does not list");
