@@ -3,7 +3,7 @@
 use super::context::{Context, Truncated, put, u16_at};
 use super::ether::{self, Stations};
 use super::numbers::{ethertype_name, vendor};
-use super::{dump, ip};
+use super::{dump, ip, stp};
 
 /// Unnumbered information: a datagram.
 const UI: u16 = 0x03;
@@ -13,6 +13,7 @@ const POLL_IS: u16 = 0x0100;
 /// The whole of an 802.2 exchange identification follows.
 const XID_FORMAT: u8 = 0x81;
 const SAP_IP: u8 = 0x06;
+const SAP_SPANNING_TREE: u8 = 0x42;
 const SAP_SNAP: u8 = 0xaa;
 const SNAP_LEN: usize = 5;
 /// Padding before an Ethernet frame that was bridged (RFC 2684).
@@ -52,6 +53,10 @@ pub(super) fn print(
         (Some(SAP_SNAP), UI) => {
             header_len += SNAP_LEN;
             snap(cx, payload, payload_len, stations)?
+        }
+        (Some(SAP_SPANNING_TREE), UI) => {
+            stp::print(cx, payload, payload_len)?;
+            true
         }
         (Some(SAP_IP), UI) => {
             ip::print(cx, payload, payload_len)?;

@@ -3,7 +3,7 @@
 
 use super::context::{Context, Truncated, array_at, bytes_at, put, u8_at};
 use super::numbers::{database_name, protocol, protocol_name};
-use super::{checksum, ether, icmp, icmp6, igmp, ip, ip6, ipsec, tcp, udp};
+use super::{checksum, ether, icmp, icmp6, igmp, ip, ip6, ipsec, tcp, tunnel, udp};
 
 /// An IP header: the packet from it on, as far as it was captured. Who makes
 /// one has seen that the fixed header is there.
@@ -112,6 +112,7 @@ pub(super) fn print(
         (protocol::ICMPV6, 6) => icmp6::print(cx, data, len, ip),
         (protocol::IGMP, 4) => igmp::print(cx, data, len),
         (protocol::ESP, _) => ipsec::print_esp(cx, data, len),
+        (protocol::GRE, _) => tunnel::gre(cx, data, len),
         (protocol::IPCOMP, _) => ipsec::print_ipcomp(cx, data),
         (protocol::IPV4, _) => ip::print(cx, data, len),
         (protocol::IPV6, _) => ip6::print(cx, data, len),

@@ -3,7 +3,7 @@
 
 use super::context::{Context, Truncated};
 use super::lines::{self, Protocol};
-use super::{dhcp, dns, ntp};
+use super::{dhcp, dhcp6, dns, ntp, ssh, syslog, tftp, tunnel};
 
 /// Prints what a datagram carries; false if nobody here knows its ports.
 /// `data` may go on after `len` bytes.
@@ -19,12 +19,22 @@ pub(super) fn udp(
         dns::print(cx, data, len, dns::Over::Udp)?;
     } else if either(5353) {
         dns::print(cx, data, len, dns::Over::Mdns)?;
+    } else if either(69) {
+        tftp::print(cx, data, len)?;
     } else if either(67) || either(68) {
         dhcp::print(cx, data, len)?;
     } else if either(123) {
         ntp::print(cx, data, len)?;
+    } else if either(546) || either(547) {
+        dhcp6::print(cx, data, len)?;
     } else if either(5060) {
         lines::print(cx, data, len, Protocol::Sip)?;
+    } else if either(514) {
+        syslog::print(cx, data, len)?;
+    } else if either(4789) {
+        tunnel::vxlan(cx, data, len)?;
+    } else if either(6081) {
+        tunnel::geneve(cx, data, len)?;
     } else {
         return Ok(false);
     }
@@ -40,9 +50,8 @@ pub(super) fn tcp(
     data: &[u8],
     len: usize,
 ) -> Result<(), Truncated> {
-    const LINES: [(u16, Protocol); 7] = [
-        (25, Protocol::Smtp),
-        (43, Protocol::Whois),
+    const BEFORE_SSH: [(u16, Protocol); 2] = [(25, Protocol::Smtp), (43, Protocol::Whois)];
+    const AFTER_SSH: [(u16, Protocol); 5] = [
         (21, Protocol::Ftp),
         (80, Protocol::Http),
         (8080, Protocol::Http),
@@ -50,11 +59,15 @@ pub(super) fn tcp(
         (8554, Protocol::Rtsp),
     ];
     let either = |port| source == port || destination == port;
-    for (port, protocol) in LINES {
-        if either(port) {
-            cx.put(": ");
-            return lines::print(cx, data, len, protocol);
-        }
+    let among = |ports: &[(u16, Protocol)]| ports.iter().find(|it| either(it.0)).map(|it| it.1);
+    let mut text = among(&BEFORE_SSH);
+    if text.is_none() && either(22) {
+        return ssh::print(cx, data, len);
+    }
+    text = text.or_else(|| among(&AFTER_SSH));
+    if let Some(protocol) = text {
+        cx.put(": ");
+        return lines::print(cx, data, len, protocol);
     }
     if either(53) {
         return dns::print(cx, data, len, dns::Over::Tcp);

@@ -135,8 +135,9 @@ pub(super) fn print(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usiz
 }
 
 /// Prints the name at `at`, where pointers count from `base` and the first must
-/// be less than `limit`; returns the offset after it, maybe beyond the data. `None` when the name is damaged or ends too soon, except where
-/// even tcpdump gives up on the whole frame.
+/// be less than `limit`; returns the offset after it, which may lie beyond the
+/// data. `None` when the name is damaged or ends too soon, except where even
+/// tcpdump gives up on the whole frame.
 pub(in super::super) fn print_from(
     cx: &mut Context<'_>,
     data: &[u8],

@@ -1,11 +1,14 @@
 //! The frames that are printed: one at least for each form of each protocol.
 
 mod dhcp;
+mod dhcp6;
 mod dns;
 mod icmp6;
 mod igmp;
 mod lines;
 mod ntp;
+mod small;
+mod tunnel;
 
 use etherparse::PacketBuilder;
 
@@ -25,6 +28,9 @@ pub(crate) fn all() -> Vec<Made> {
         lines::all(),
         dhcp::all(),
         ntp::all(),
+        dhcp6::all(),
+        tunnel::all(),
+        small::all(),
     ]
     .concat()
 }
