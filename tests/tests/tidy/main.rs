@@ -41,6 +41,7 @@ pub(crate) const RULES: &[Rule] = &[
     ("function-length", rust::function_length),
     ("type-names", rust::type_names),
     ("module-names", rust::module_names),
+    ("orphan", rust::orphans),
     ("unsafe", rust::unsafe_blocks),
     ("ignore", rust::ignored_tests),
     ("rooms", rooms::imports),

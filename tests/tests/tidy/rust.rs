@@ -154,3 +154,41 @@ pub(crate) fn ignored_tests(tree: &Tree) -> Vec<Complaint> {
     }
     complaints
 }
+
+/// Every file is a module of something: what nobody declares is not compiled.
+pub(crate) fn orphans(tree: &Tree) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for (path, _) in tree.rust() {
+        let Some((folder, name)) = path.rsplit_once('/') else {
+            continue;
+        };
+        let is_root = ["lib.rs", "main.rs", "build.rs"].contains(&name)
+            || folder.ends_with("/tests") && !folder.contains("/src/")
+            || ["/bin", "/examples", "/targets", "/benches"]
+                .iter()
+                .any(|end| folder.ends_with(end));
+        if is_root {
+            continue;
+        }
+        // `a/b.rs` and `a/b/mod.rs` are the module `b` of whatever is in charge of the folder `a`.
+        let (home, module) = match name {
+            "mod.rs" => folder.rsplit_once('/').unwrap_or(("", folder)),
+            _ => (folder, name.trim_end_matches(".rs")),
+        };
+        let parents = ["/lib.rs", "/main.rs", "/mod.rs", ".rs"].map(|end| format!("{home}{end}"));
+        let declared = tree.rust().any(|(parent, file)| {
+            parents.iter().any(|path| path == parent) && declares(&file.items, module)
+        });
+        if !declared {
+            complaints.push(Complaint::new(path, "no other file declares this module"));
+        }
+    }
+    complaints
+}
+
+fn declares(items: &[syn::Item], module: &str) -> bool {
+    items.iter().any(|item| match item {
+        syn::Item::Mod(item) if item.content.is_none() => item.ident == module,
+        _ => false,
+    })
+}
