@@ -1,11 +1,13 @@
-//! The load generator, judged by tcpdump: what is injected arrives, whole and in order. Needs
-//! root and network namespaces.
+//! The load generator, judged by tcpdump: what is injected arrives, whole and in order. Then
+//! pktrail's own source, judged by the generator's numbers. Needs root and network namespaces.
 //!
 //! Each test makes a namespace for its own thread; it is gone with the thread.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pktrail::inject::{Injector, Sizes};
+use pktrail::af_packet::{AfPacket, Options};
+use pktrail::inject::{Injector, NUMBER_AT, Sizes};
+use pktrail::{Filter, Next, Program, Source, SourceAccount};
 use pktrail_benches::numbers::{self, Found};
 use pktrail_benches::testbed;
 use std::collections::BTreeMap;
@@ -171,6 +173,66 @@ fn an_own_template_is_numbered_too() {
     assert_eq!(injector.run(500).unwrap(), 500);
     let found = numbers::check(capture.stop(), 500).unwrap();
     assert_eq!(found, all(500, 500 * 100));
+}
+
+/// A source on the test's interface that keeps everything, and is listening.
+fn listening(ring_bytes: usize) -> AfPacket {
+    let mut options = Options::new(testbed::INTERFACE);
+    options.ring_bytes = Some(ring_bytes);
+    let mut source = AfPacket::open(&options).expect("a source");
+    let everything = Filter {
+        program: Program::returning(u32::MAX),
+        text: None,
+    };
+    source.set_filter(&everything).expect("a filter");
+    source.start().expect("a start");
+    source
+}
+
+/// Stops a source and takes what it still has: the numbers of all frames.
+fn numbers_to_the_end(mut source: AfPacket) -> (Vec<u64>, SourceAccount) {
+    source.stop().expect("a stop");
+    let mut numbers = Vec::new();
+    loop {
+        match source
+            .next_batch(Duration::from_millis(100))
+            .expect("a batch")
+        {
+            Next::Batch(batch) => numbers.extend(batch.iter().map(|frame| {
+                let bytes = &frame.data[NUMBER_AT..NUMBER_AT + 8];
+                u64::from_be_bytes(bytes.try_into().unwrap())
+            })),
+            Next::End => return (numbers, source.account().expect("an account")),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_source_hands_out_every_frame_in_order() {
+    testbed::enter().expect("a namespace");
+    for sizes in [Sizes::Fixed(64), Sizes::Fixed(1500), Sizes::Mix] {
+        let source = listening(64 << 20);
+        let mut injector = Injector::new(testbed::INTERFACE, sizes).unwrap();
+        assert_eq!(injector.run(12_000).unwrap(), 12_000);
+        let (numbers, account) = numbers_to_the_end(source);
+        assert_eq!(numbers, (0..12_000).collect::<Vec<_>>());
+        assert_eq!((account.received, account.lost.after_tap()), (12_000, 0));
+    }
+}
+
+#[test]
+fn what_the_source_loses_in_a_full_ring_is_counted() {
+    testbed::enter().expect("a namespace");
+    let source = listening(4 << 20);
+    let mut injector = Injector::new(testbed::INTERFACE, Sizes::Fixed(1500)).unwrap();
+    // 15 MB into a ring of 4 MiB that nobody reads.
+    assert_eq!(injector.run(10_000).unwrap(), 10_000);
+    let (numbers, account) = numbers_to_the_end(source);
+    assert!(account.lost.ring > 0 && !numbers.is_empty());
+    assert_eq!(account.received, 10_000);
+    assert_eq!(numbers.len() as u64 + account.lost.after_tap(), 10_000);
+    assert!(numbers.is_sorted_by(|one, next| one < next));
 }
 
 #[test]

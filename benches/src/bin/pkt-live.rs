@@ -185,7 +185,7 @@ fn run(options: &Options, words: &[String]) -> Result<()> {
     let about = machine::describe();
     testbed::enter()?;
     let plans = plans(options)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for run in 1..=options.runs {
         for plan in &plans {
             let mut turn: Vec<&Peer> = options
@@ -198,28 +198,42 @@ fn run(options: &Options, words: &[String]) -> Result<()> {
             let first = run as usize % turn.len().max(1);
             turn.rotate_left(first);
             for peer in turn {
-                let row = Row {
-                    run,
-                    peer: peer.name,
-                    plan: plan.clone(),
-                    outcome: measure(peer, plan)?,
-                };
-                eprintln!("{}", progress(&row, options.runs));
-                rows.push(row);
+                match measure(peer, plan) {
+                    Ok(outcome) => {
+                        let row = Row {
+                            run,
+                            peer: peer.name,
+                            plan: plan.clone(),
+                            outcome,
+                        };
+                        eprintln!("{}", progress(&row, options.runs));
+                        rows.push(row);
+                    }
+                    // The others have taken long, and stand for themselves.
+                    Err(error) => {
+                        eprintln!("{run}/{} {}: {error:#}", options.runs, peer.name);
+                        failures.push(format!("{}, run {run}: {error:#}", peer.name));
+                    }
+                }
             }
         }
     }
     // The tables show the programs in their usual order, not in that of the last turn.
     let place = |name: &str| PEERS.iter().position(|peer| peer.name == name);
     rows.sort_by_key(|row| (row.run, place(row.peer)));
-    let summary = report::summary(&rows, &introduction(options, &about));
-    match &options.into {
-        Some(folder) => write(folder, options, words, &about, &rows, &summary),
-        None => {
-            print!("{summary}");
-            Ok(())
-        }
+    let mut summary = report::summary(&rows, &introduction(options, &about));
+    for failure in &failures {
+        summary.push_str(&format!("\nFailed: {failure}\n"));
     }
+    match &options.into {
+        Some(folder) => write(folder, options, words, &about, &rows, &summary)?,
+        None => print!("{summary}"),
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} runs failed; the others are recorded", failures.len());
+    Err(Error::new(ErrorKind::System, message))
 }
 
 fn progress(row: &Row, runs: u32) -> String {
@@ -247,7 +261,8 @@ fn introduction(options: &Options, about: &str) -> String {
         "# Live comparison\n\n\
          Medians of {} runs, the programs taking turns. The load is injected on CPU {LOAD_CPU} \
          as if a veth had received it; the programs capture on CPU {CAPTURE_CPU} with rings of {} \
-         MiB. `drain` is a ring that is emptied and not looked at: what the kernel alone costs. \
+         MiB. `drain` takes pktrail's batches and drops them: the least that a use of the library \
+         costs. \
          Compare the rows of one table, not the figures of two machines.\n{note}\n\
          ```\n{about}```\n",
         options.runs, options.ring_mib,

@@ -1,0 +1,80 @@
+//! The least that a use of the library costs: takes batches from an interface's
+//! ring and gives them back, without a look at the frames.
+//!
+//! Ends at SIGINT, and then says what tcpdump says.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use pktrail::af_packet::{AfPacket, Options};
+use pktrail::{Error, ErrorKind, Filter, Next, Program, Result, Source};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "Usage: pkt-drain -i INTERFACE [--ring MIB]";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pkt-drain: {error:#}");
+            match error.kind() {
+                ErrorKind::Usage => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn options() -> Result<Options> {
+    let usage = || Error::new(ErrorKind::Usage, USAGE);
+    let (mut interface, mut ring_mib) = (None, None);
+    let mut words = std::env::args().skip(1);
+    while let Some(flag) = words.next() {
+        let value = words.next().ok_or_else(usage)?;
+        match flag.as_str() {
+            "-i" => interface = Some(value),
+            "--ring" => ring_mib = Some(value.parse::<usize>().map_err(|_| usage())?),
+            _ => return Err(usage()),
+        }
+    }
+    let mut options = Options::new(interface.ok_or_else(usage)?);
+    options.ring_bytes = ring_mib.map(|mib| mib << 20);
+    Ok(options)
+}
+
+fn run() -> Result<()> {
+    let options = options()?;
+    let io = |error: nix::Error| Error::io("cannot wait for SIGINT", error.into());
+    let mut wanted = SigSet::empty();
+    wanted.add(Signal::SIGINT);
+    wanted.thread_block().map_err(io)?;
+    let interrupts = SignalFd::with_flags(&wanted, SfdFlags::SFD_NONBLOCK).map_err(io)?;
+
+    let mut source = AfPacket::open(&options)?;
+    source.set_filter(&Filter {
+        program: Program::returning(u32::MAX),
+        text: None,
+    })?;
+    source.start()?;
+    let mut frames = 0;
+    loop {
+        match source.next_batch(Duration::from_millis(100))? {
+            Next::Batch(batch) => frames += batch.frames.len(),
+            // Only here, so that a busy ring costs no call for it.
+            Next::Idle { .. } if interrupts.read_signal().map_err(io)?.is_some() => {
+                source.stop()?;
+            }
+            Next::Idle { .. } => {}
+            Next::Notice(notice) => eprintln!("pkt-drain: {notice:?}"),
+            Next::End => break,
+        }
+    }
+    let account = source.account()?;
+    println!(
+        "{frames} packets captured\n{} packets received by filter\n{} packets dropped by kernel",
+        account.received,
+        account.lost.total()
+    );
+    Ok(())
+}
