@@ -152,21 +152,30 @@ impl Reader {
             self.ended = true;
             return Err(error);
         }
-        if self.ended || self.buffer.len() < self.need {
-            return Ok(None);
+        while !self.ended && self.buffer.len() >= self.need {
+            self.recognise()?;
+            let mut found = Found {
+                interfaces: Arc::clone(&self.interfaces),
+                ..Found::default()
+            };
+            let progress = match &mut self.parser {
+                Parser::Unknown => break,
+                Parser::Pcap(parser) => parser.parse(&self.buffer, &mut found),
+                Parser::Pcapng(parser) => parser.parse(&mut self.buffer, &mut found),
+            };
+            self.stopped(progress.stop);
+            if let Some(batch) = self.hand_out(progress.consumed, found) {
+                return Ok(Some(batch));
+            }
+            if let Some(error) = self.failed.take() {
+                self.ended = true;
+                return Err(error);
+            }
+            if self.zeros {
+                break;
+            }
         }
-        self.recognise()?;
-        let mut found = Found {
-            interfaces: Arc::clone(&self.interfaces),
-            ..Found::default()
-        };
-        let progress = match &mut self.parser {
-            Parser::Unknown => return Ok(None),
-            Parser::Pcap(parser) => parser.parse(&self.buffer, &mut found),
-            Parser::Pcapng(parser) => parser.parse(&mut self.buffer, &mut found),
-        };
-        self.stopped(progress.stop);
-        Ok(self.hand_out(progress.consumed, found))
+        Ok(None)
     }
 
     /// Reads on until there is a batch; `None` at the end of sound input.
@@ -174,9 +183,6 @@ impl Reader {
         loop {
             if let Some(batch) = self.next_batch()? {
                 return Ok(Some(batch));
-            }
-            if self.failed.is_some() {
-                continue;
             }
             let read = self.read_from(input);
             if read.map_err(|cause| Error::io("cannot read", cause))? == 0 {
@@ -187,6 +193,10 @@ impl Reader {
 
     /// Says that no more bytes will come: an error if a block is cut short.
     pub fn end(&mut self) -> Result<()> {
+        if let Some(error) = self.failed.take() {
+            self.ended = true;
+            return Err(error);
+        }
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }

@@ -501,6 +501,40 @@ fn large_files_come_in_batches_and_their_frames_where_they_were() {
 }
 
 #[test]
+fn blocks_that_give_nothing_hide_neither_frames_nor_damage() {
+    let mut sample = Sample::new(Order::Little);
+    sample.section(&[]);
+    sample.interface(1, 0, &[]);
+    let padding = vec![0; MAX_BATCH + 4];
+    sample.block(0x8050_4144, &[&padding]);
+    sample.block(0x8050_4144, &[&padding]);
+    let mut reader = Reader::new();
+    reader.push(&sample.bytes);
+    assert!(reader.next_batch().unwrap().is_none());
+    reader.end().unwrap();
+
+    sample.packet(0, 0, b"frame", &[]);
+    let mut reader = Reader::new();
+    reader.push(&sample.bytes);
+    assert_eq!(reader.next_batch().unwrap().unwrap().frames.len(), 1);
+    assert!(reader.next_batch().unwrap().is_none());
+    reader.end().unwrap();
+
+    let mut sample = Sample::new(Order::Little);
+    sample.section(&[]);
+    sample.packet(0, 0, b"of no interface", &[]);
+    let mut reader = Reader::new();
+    reader.push(&sample.bytes);
+    let error = reader
+        .next_batch()
+        .map(|batch| batch.is_some())
+        .unwrap_err();
+    assert!(error.to_string().contains("block 2"), "{error}");
+    assert!(reader.next_batch().unwrap().is_none());
+    reader.end().unwrap();
+}
+
+#[test]
 fn zeros_at_the_end_are_named_or_waited_out() {
     for sample in [Sample::everything(Order::Little), Sample::pcap(Order::Big)] {
         let mut bytes = sample.bytes.clone();

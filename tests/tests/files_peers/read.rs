@@ -1,6 +1,6 @@
 //! Files that others wrote, read by us; and what passes through us.
 
-use crate::peers::{run, tshark_fields};
+use crate::peers::{run, try_run, tshark_fields};
 use crate::{Folder, as_pcap, batch, frames, pcapng_bytes, read, seen};
 use pktrail::file::{FileSource, Options};
 use pktrail::{Next, Note, Source, pcapng};
@@ -217,4 +217,62 @@ fn comments_names_and_secrets_pass_through() {
     let (_, notes, _) = read(&again);
     let types: Vec<u32> = notes.iter().map(|note| note.block_type).collect();
     assert!(types.contains(&4) && types.contains(&10), "{types:?}");
+}
+
+#[test]
+fn the_corpus_reads_as_tshark_reads_it() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/read");
+    let mut files = 0;
+    for entry in fs::read_dir(corpus).expect("the corpus is there") {
+        let path = entry
+            .expect("an entry")
+            .path()
+            .to_str()
+            .expect("a plain path")
+            .to_owned();
+        if path.ends_with(".md") {
+            continue;
+        }
+        files += 1;
+        let mut args = vec!["-n", "-r", &path, "-T", "fields"];
+        args.extend([
+            "-e",
+            "frame.time_epoch",
+            "-e",
+            "frame.len",
+            "-e",
+            "frame.cap_len",
+        ]);
+        args.extend(["-e", "frame.packet_flags", "-e", "frame.protocols"]);
+        let theirs = try_run("tshark", &args).text();
+        // tshark counts a custom block as a frame, of protocol "data".
+        let frames = theirs.lines().filter_map(|line| line.rsplit_once('\t'));
+        let theirs: Vec<&str> = frames
+            .filter(|(_, protocols)| *protocols != "data")
+            .map(|(row, _)| row.strip_prefix("0.000000000").unwrap_or(row))
+            .collect();
+        let mut frames = read(&path).0;
+        if path.ends_with("kuznetzov.pcap") {
+            // Only we read the packet type there.
+            assert_eq!(frames[0].flags, pktrail::Flags::OUTBOUND);
+            frames[0].flags = pktrail::Flags(0);
+        }
+        let ours: Vec<String> = frames.iter().map(row).collect();
+        assert_eq!(ours, theirs, "{path}");
+    }
+    assert!(files > 10);
+}
+
+/// A frame as tshark prints it. A simple packet block has no time; we say 0.
+fn row(frame: &crate::Seen) -> String {
+    let (seconds, fraction) = (frame.time_ns / 1_000_000_000, frame.time_ns % 1_000_000_000);
+    let time = match frame.time_ns {
+        0 => String::new(),
+        _ => format!("{seconds}.{fraction:09}"),
+    };
+    let flags = match frame.flags.0 {
+        0 => String::new(),
+        flags => format!("{flags:#010x}"),
+    };
+    format!("{time}\t{}\t{}\t{flags}", frame.len, frame.data.len())
 }
