@@ -43,6 +43,19 @@ impl Losses {
         self.disk += other.disk;
     }
 
+    /// What was lost after `before`, an earlier count.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            device: self.device.saturating_sub(before.device),
+            softnet: self.softnet.saturating_sub(before.softnet),
+            ring: self.ring.saturating_sub(before.ring),
+            queue: self.queue.saturating_sub(before.queue),
+            writer: self.writer.saturating_sub(before.writer),
+            disk: self.disk.saturating_sub(before.disk),
+        }
+    }
+
     /// The places by name, in the order in which a frame passes them.
     pub fn by_place(&self) -> [(&'static str, u64); 6] {
         [

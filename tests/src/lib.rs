@@ -1,5 +1,6 @@
 //! Helpers for the whole-program tests.
 
+pub mod files;
 pub mod fuzz;
 pub mod netns;
 pub mod program;

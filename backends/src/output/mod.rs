@@ -6,8 +6,10 @@
 //! the encoders of [`pcapng`](crate::pcapng) and [`pcap`](crate::pcap).
 
 mod closer;
+mod counts;
 mod format;
-mod preflight;
+mod opening;
+
 mod record;
 mod sink;
 mod target;

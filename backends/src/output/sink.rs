@@ -3,14 +3,10 @@
 use super::closer::{Closer, Settings};
 use super::format::Format;
 use super::target::Target;
-use super::{FileRecord, Output, preflight};
-use crate::pcapng::Statistics;
+use super::{FileRecord, Output, counts, opening};
 use crate::rotation::{Rotation, Turn};
 use crate::{Account, Batch, Error, ErrorKind, Flow, Interface, Losses, Result, Sink};
-use jiff::tz::TimeZone;
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -76,10 +72,11 @@ impl FileSink {
     ///
     /// # Errors
     /// `Usage` for rules that make no sense, and what opening a file can meet.
-    pub fn open(mut output: Output) -> Result<Self> {
-        let rotation = rotation(&output)?;
+    pub fn open(output: Output) -> Result<Self> {
+        let mut output = output;
+        let rotation = opening::rotation(&output)?;
         let log = match output.file_log.take() {
-            Some(path) => Some((open_log(&path, output.owner)?, path)),
+            Some(path) => Some((opening::log(&path, output.owner)?, path)),
             None => None,
         };
         let now = now_ns();
@@ -120,7 +117,7 @@ impl FileSink {
         if !waits {
             sink.begin(now)?;
             if let (Some((user, group)), Some(target)) = (owner, &sink.target) {
-                give(target, user, group)?;
+                opening::give(target, user, group)?;
             }
         }
         Ok(sink)
@@ -138,7 +135,7 @@ impl FileSink {
             .as_ref()
             .is_some_and(|rotation| rotation.rules().is_planned());
         match planned {
-            true => preflight::check(&self.path),
+            true => opening::check_folder(&self.path),
             false => Ok(()),
         }
     }
@@ -202,7 +199,7 @@ impl FileSink {
         let mut record = std::mem::take(&mut self.record);
         record.packets = target.frames();
         record.bytes = target.bytes();
-        record.lost = since(&lost, &self.lost_before);
+        record.lost = lost.since(&self.lost_before);
         self.lost_before = lost;
         self.closer.finish(target.into_file(), record)
     }
@@ -354,38 +351,9 @@ impl FileSink {
     /// Appends the interfaces' counts as of the last tick.
     fn put_statistics(&mut self, now_ns: u64, is_end: bool) {
         self.counted_ns = now_ns;
-        for (index, interface) in (0..).zip(self.interfaces.iter()) {
-            let name = interface.full_name();
-            let of_it = || {
-                self.account
-                    .sources
-                    .iter()
-                    .filter(|source| source.name == name)
-            };
-            if of_it().next().is_none() {
-                continue;
-            }
-            let received = of_it().map(|source| source.received).sum::<u64>();
-            let filtered = of_it().map(|source| source.filtered).sum::<u64>();
-            let ring = of_it().map(|source| source.lost.ring).sum::<u64>();
-            let device = of_it().map(|source| source.lost.device).sum::<u64>();
-            let is_only = self
-                .account
-                .sources
-                .iter()
-                .all(|source| source.name == name);
-            let statistics = Statistics {
-                interface: index,
-                timestamp_ns: now_ns,
-                start_ns: Some(self.started_ns),
-                end_ns: is_end.then_some(now_ns),
-                received: Some(received),
-                interface_dropped: Some(device),
-                accepted: Some(received.saturating_sub(filtered)),
-                os_dropped: Some(ring),
-                delivered: is_only.then_some(self.account.delivered),
-            };
-            self.format.statistics(&statistics, &mut self.buffer);
+        let (start_ns, interfaces) = (self.started_ns, &self.interfaces);
+        for counted in counts::of(&self.account, interfaces, start_ns, now_ns, is_end) {
+            self.format.statistics(&counted, &mut self.buffer);
         }
     }
 
@@ -495,69 +463,6 @@ impl Drop for FileSink {
         if self.state == State::Open {
             let _ = self.flush();
         }
-    }
-}
-
-fn rotation(output: &Output) -> Result<Option<Rotation>> {
-    if !output.rules.is_planned() {
-        return Ok(None);
-    }
-    if output.path.as_os_str() == "-" {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            "the standard output cannot be rotated; name a file with -w",
-        ));
-    }
-    let Some(pattern) = output.path.to_str() else {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!(
-                "the name {} is not UTF-8, which rotation needs",
-                output.path.display()
-            ),
-        ));
-    };
-    Rotation::new(output.rules.clone(), pattern, TimeZone::system()).map(Some)
-}
-
-fn open_log(path: &Path, owner: Option<(u32, u32)>) -> Result<std::fs::File> {
-    let failed = |cause| {
-        Error::io(
-            format!("cannot open the file log {}", path.display()),
-            cause,
-        )
-    };
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(failed)?;
-    if let Some((user, group)) = owner {
-        fchown(&file, Some(user), Some(group)).map_err(failed)?;
-    }
-    Ok(file)
-}
-
-fn give(target: &Target, user: u32, group: u32) -> Result<()> {
-    if !target.is_regular() || target.path().as_os_str() == "-" {
-        return Ok(());
-    }
-    fchown(target.file(), Some(user), Some(group)).map_err(|cause| {
-        Error::io(
-            format!("cannot give {} to user {user}", target.name()),
-            cause,
-        )
-    })
-}
-
-fn since(now: &Losses, before: &Losses) -> Losses {
-    Losses {
-        device: now.device.saturating_sub(before.device),
-        softnet: now.softnet.saturating_sub(before.softnet),
-        ring: now.ring.saturating_sub(before.ring),
-        queue: now.queue.saturating_sub(before.queue),
-        writer: now.writer.saturating_sub(before.writer),
-        disk: now.disk.saturating_sub(before.disk),
     }
 }
 

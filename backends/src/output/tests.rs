@@ -99,6 +99,33 @@ fn all(count: u32) -> Vec<u32> {
     (0..count).collect()
 }
 
+/// Writes 1,000 frames from 2020 on in three batches: the files.
+fn burst(rules: Rules, packet_buffered: bool, path: &Path) -> Vec<FileRecord> {
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&records);
+    let mut sink = FileSink::open(Output {
+        rules,
+        observer: Some(Box::new(move |event| match event {
+            Event::Finished(record) => heard.lock().unwrap().push(record),
+            other => panic!("{other:?}"),
+        })),
+        packet_buffered,
+        ..output(path)
+    })
+    .unwrap();
+    for batch in [0..400, 400..401, 401..1000] {
+        assert_eq!(
+            sink.write(numbered(batch, BURST_NS)).unwrap(),
+            Flow::Continue
+        );
+    }
+    sink.finish(&Account::default()).unwrap();
+    assert_eq!((sink.losses(), sink.surplus()), (Losses::default(), 0));
+    std::mem::take(&mut *records.lock().unwrap())
+}
+
+const BURST_NS: u64 = 1_600_000_000_000_000_000;
+
 #[test]
 fn a_burst_goes_through_many_files_whole() {
     let folder = Folder::new("burst");
@@ -137,24 +164,7 @@ fn a_burst_goes_through_many_files_whole() {
             true,
         ),
     ] {
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let sink_records = Arc::clone(&records);
-        let mut sink = FileSink::open(Output {
-            rules,
-            observer: Some(Box::new(move |event| match event {
-                Event::Finished(record) => sink_records.lock().unwrap().push(record),
-                other => panic!("{other:?}"),
-            })),
-            packet_buffered: split,
-            ..output(folder.0.join("out"))
-        })
-        .unwrap();
-        let start = now_ns();
-        for batch in [0..400, 400..401, 401..1000] {
-            assert_eq!(sink.write(numbered(batch, start)).unwrap(), Flow::Continue);
-        }
-        sink.finish(&Account::default()).unwrap();
-        let records = records.lock().unwrap();
+        let records = burst(rules, split, &folder.0.join("out"));
         let found: Vec<u32> = records
             .iter()
             .flat_map(|record| numbers(&record.path))
@@ -165,11 +175,10 @@ fn a_burst_goes_through_many_files_whole() {
             let held = numbers(&record.path);
             assert_eq!(held.len() as u64, record.packets);
             assert_eq!(fs::metadata(&record.path).unwrap().len(), record.bytes);
-            let time = |number: u32| Some(start + u64::from(number) * 1_000_000);
+            let time = |number: u32| Some(BURST_NS + u64::from(number) * 1_000_000);
             assert_eq!(record.first_ns, time(held[0]));
             assert_eq!(record.last_ns, time(held[held.len() - 1]));
         }
-        assert_eq!((sink.losses(), sink.surplus()), (Losses::default(), 0));
     }
 }
 
@@ -561,7 +570,7 @@ fn what_cannot_be_is_said_at_once() {
         ..Rules::default()
     };
     assert_eq!(open("-", planned.clone()).kind(), ErrorKind::Usage);
-    let error = preflight::check(Path::new("/proc/out")).unwrap_err();
+    let error = opening::check_folder(Path::new("/proc/out")).unwrap_err();
     assert!(
         error
             .to_string()

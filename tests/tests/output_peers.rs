@@ -1,0 +1,298 @@
+//! Written files as other programs see them: names and split points against
+//! tcpdump, validity by tshark, capinfos and tcpdump, also after a limit on the
+//! file size, a kill and a gone reader. Needs tcpdump and tshark; no privilege.
+
+use pktrail::output::{FileSink, Format, Output};
+use pktrail::pcap::Precision;
+use pktrail::rotation::{Rules, parse_size};
+use pktrail::{Account, Batch, FrameInfo, Interface, LinkType, Losses, Sink, SourceAccount};
+use pktrail_tests::files::{Folder, seconds, tshark_seconds};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output as Ended, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const WRITE: &str = env!("CARGO_BIN_EXE_pkt-write");
+
+fn ethernet() -> Interface {
+    Interface {
+        name: "eth0".into(),
+        link_type: LinkType::ETHERNET,
+        ..Interface::default()
+    }
+}
+
+/// Frames of different lengths, a second apart from 1970 on.
+fn batch(numbers: std::ops::Range<u32>) -> Batch {
+    let frames = numbers.map(|number| {
+        let len = 60 + number * 7919 % 1400;
+        FrameInfo {
+            timestamp_ns: u64::from(number) * 1_000_000_000,
+            caplen: len,
+            len,
+            ..FrameInfo::default()
+        }
+    });
+    Batch::new(vec![2; 2000], frames.collect(), Arc::new(vec![ethernet()]))
+}
+
+fn output(path: impl AsRef<Path>) -> Output {
+    Output {
+        interfaces: vec![ethernet()],
+        is_live: false,
+        ..Output::new(path.as_ref())
+    }
+}
+
+fn write(output: Output, batches: impl IntoIterator<Item = Batch>) {
+    let mut sink = FileSink::open(output).expect("opens");
+    for batch in batches {
+        sink.write(batch).expect("writes");
+    }
+    sink.finish(&Account::default()).expect("finishes");
+}
+
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().into_string().expect("text");
+            (name, fs::read(entry.path()).expect("readable"))
+        })
+        .collect()
+}
+
+fn say(ended: &Ended) -> String {
+    String::from_utf8_lossy(&ended.stderr).into_owned()
+}
+
+#[test]
+fn names_and_split_points_are_tcpdumps() {
+    let folder = Folder::new("split");
+    let input = folder.path("in.pcap");
+    let pcap = || Format::pcap(Precision::Micro, 0);
+    let whole = Output {
+        format: pcap(),
+        ..output(&input)
+    };
+    write(whole, [batch(0..6000)]);
+    for flags in [
+        &["-C", "1"][..],
+        &["-C", "2"],
+        &["-C", "1", "-W", "1"],
+        &["-C", "1", "-W", "2"],
+        &["-C", "1", "-W", "3"],
+        &["-C", "1", "-W", "10"],
+        &["-C", "1", "-W", "11"],
+        &["-C", "1", "-W", "200"],
+    ] {
+        let theirs = folder.path("theirs");
+        let ours = folder.path("ours");
+        for path in [&theirs, &ours] {
+            fs::create_dir(path).expect("a new folder");
+            // tcpdump gives up its privileges first.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("ours");
+        }
+        let ended = Command::new("tcpdump")
+            .args(["-n", "-r"])
+            .arg(&input)
+            .arg("-w")
+            .arg(theirs.join("out"))
+            .args(flags)
+            .output()
+            .expect("tcpdump runs");
+        assert!(ended.status.success(), "{}", say(&ended));
+        let rules = Rules {
+            bytes: Some(parse_size(flags[1]).expect("a size")),
+            files: flags.get(3).map(|files| files.parse().expect("a number")),
+            ..Rules::default()
+        };
+        let rotated = Output {
+            rules,
+            format: pcap(),
+            ..output(ours.join("out"))
+        };
+        write(rotated, (0..60).map(|n| batch(n * 100..(n + 1) * 100)));
+        let (ours_now, theirs_now) = (contents(&ours), contents(&theirs));
+        let names = |files: &BTreeMap<String, _>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&ours_now), names(&theirs_now), "{flags:?}");
+        assert!(ours_now == theirs_now, "{flags:?}: the contents differ");
+        for path in [&theirs, &ours] {
+            fs::remove_dir_all(path).expect("ours");
+        }
+    }
+}
+
+#[test]
+fn every_rotated_file_opens_in_tshark_capinfos_and_tcpdump() {
+    let folder = Folder::new("opens");
+    let out = folder.path("out");
+    let rules = Rules {
+        packets: Some(40),
+        bytes: Some(20_000),
+        ..Rules::default()
+    };
+    let mut sink = FileSink::open(Output {
+        rules,
+        ..output(&out)
+    })
+    .expect("opens");
+    let account = Account {
+        sources: vec![SourceAccount {
+            name: "eth0".into(),
+            received: 102,
+            lost: Losses {
+                ring: 2,
+                ..Losses::default()
+            },
+            ..SourceAccount::default()
+        }],
+        ..Account::default()
+    };
+    for n in 0..5 {
+        sink.write(batch(n * 20..(n + 1) * 20)).expect("writes");
+        sink.tick(u64::MAX / 2 + u64::from(n) * 10_000_000_000, &account)
+            .expect("ticks");
+    }
+    sink.finish(&account).expect("finishes");
+    let names: Vec<String> = contents(folder.root()).into_keys().collect();
+    assert!(names.len() >= 3, "{names:?}");
+    let mut found = Vec::new();
+    for name in ["out".to_owned()]
+        .into_iter()
+        .chain((1..names.len()).map(|n| format!("out{n}")))
+    {
+        let path = folder.path(&name);
+        found.extend(tshark_seconds(&path));
+        for program in ["capinfos", "tcpdump"] {
+            let mut command = Command::new(program);
+            if program == "tcpdump" {
+                command.args(["-n", "-r"]);
+            }
+            let ended = command.arg(&path).output().expect("it runs");
+            assert!(ended.status.success(), "{program} {name}: {}", say(&ended));
+        }
+    }
+    assert_eq!(found, (0..100).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_limit_on_the_file_size_leaves_a_valid_file() {
+    let folder = Folder::new("ulimit");
+    let path = folder.path("out.pcapng");
+    // 200 blocks of 1,024 bytes (512 in some shells).
+    let ended = Command::new("sh")
+        .args(["-c", "ulimit -f 200; exec \"$@\"", "sh", WRITE])
+        .arg(&path)
+        .arg("500")
+        .output()
+        .expect("sh runs");
+    assert_eq!(ended.status.code(), Some(1), "{}", say(&ended));
+    check_after_failure(&path, &ended, "File too large");
+}
+
+/// The file is valid, and what it holds and what was lost add up.
+fn check_after_failure(path: &Path, ended: &Ended, cause: &str) {
+    let said: Value = serde_json::from_slice(&ended.stdout).expect("a line of JSON");
+    let error = said["error"].as_str().expect("an error");
+    assert!(error.contains(cause), "{error}");
+    let held = tshark_seconds(path);
+    assert_eq!(
+        held,
+        (1_600_000_000..).take(held.len()).collect::<Vec<u64>>()
+    );
+    let count = |name: &str| said["counts"][name].as_u64().expect("a number");
+    assert!(count("lost") > 0 && held.len() > 20, "{said}");
+    assert_eq!(held.len() as u64 + count("lost"), count("taken"), "{said}");
+    let sentence = format!("is valid and holds {} frames", held.len());
+    assert!(error.contains(&sentence), "{error} lacks {sentence:?}");
+    let (whole, _) = seconds(&fs::read(path).expect("a file"));
+    assert_eq!(whole, fs::metadata(path).expect("a file").len());
+}
+
+#[test]
+fn after_a_kill_every_whole_block_is_there() {
+    let folder = Folder::new("kill");
+    for round in 0..5 {
+        let path = folder.path(&format!("out{round}"));
+        let mut child = Command::new(WRITE)
+            .arg(&path)
+            .arg("0")
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let enough = 3_000_000 + round * 777_777;
+        while fs::metadata(&path).map_or(0, |file| file.len()) < enough {
+            assert!(Instant::now() < deadline, "nothing is written");
+            thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        let length = fs::metadata(&path).expect("a file").len();
+        let (whole, held) = seconds(&fs::read(&path).expect("a file"));
+        assert!(
+            length - whole < 1100,
+            "{whole} of {length} bytes are whole blocks"
+        );
+        assert_eq!(
+            held,
+            (1_600_000_000..).take(held.len()).collect::<Vec<u64>>()
+        );
+        assert_eq!(tshark_seconds(&path), held);
+        fs::remove_file(&path).expect("ours");
+    }
+}
+
+#[test]
+fn a_fifo_feeds_tcpdump_and_a_reader_that_goes_is_no_loss() {
+    let folder = Folder::new("fifo");
+    let fifo = folder.path("fifo");
+    let made = Command::new("mkfifo")
+        .arg(&fifo)
+        .status()
+        .expect("mkfifo runs");
+    assert!(made.success());
+    fs::set_permissions(&fifo, fs::Permissions::from_mode(0o666)).expect("ours");
+    for (count, expected) in [(None, 2000), (Some("5"), 5)] {
+        let mut tcpdump = Command::new("tcpdump");
+        tcpdump.args(["-n", "-t", "-r"]).arg(&fifo);
+        if let Some(count) = count {
+            tcpdump.args(["-c", count]);
+        }
+        let reader = tcpdump
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let reader = reader.expect("tcpdump runs");
+        let writer = Command::new(WRITE)
+            .arg(&fifo)
+            .arg("2000")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let read = reader.wait_with_output().expect("tcpdump ends");
+        let ended = writer.wait_with_output().expect("it ends");
+        assert!(read.status.success(), "{}", say(&read));
+        let lines = String::from_utf8_lossy(&read.stdout)
+            .matches("02:02:02")
+            .count();
+        assert!(lines >= expected, "{lines} lines");
+        let said: Value = serde_json::from_slice(&ended.stdout).expect("a line of JSON");
+        assert_eq!(said["counts"]["lost"], 0, "{said}");
+        match count {
+            None => assert!(said["error"].is_null(), "{said}"),
+            Some(_) => {
+                let error = said["error"].as_str().expect("an error");
+                assert!(error.contains("Broken pipe"), "{error}");
+                assert!(said["counts"]["surplus"].as_u64() > Some(0), "{said}");
+            }
+        }
+    }
+}
