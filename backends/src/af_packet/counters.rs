@@ -80,6 +80,13 @@ impl Gaps {
         }
         u32::try_from(lost).unwrap_or(u32::MAX)
     }
+
+    /// Moves all that is noted to the start of a new ring.
+    pub(crate) fn restart(&mut self) {
+        for (number, _) in &mut self.0 {
+            *number = 0;
+        }
+    }
 }
 
 /// A count of the kernel that only grows, until what it belongs to is made anew.

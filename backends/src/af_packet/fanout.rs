@@ -139,6 +139,14 @@ pub(super) fn join(
     socket.fanout_id().map_err(failed)
 }
 
+/// The id of the group that follows `group` on an interface that has come back
+/// with `index`.
+pub(super) fn next_group(group: u16, index: u32) -> u16 {
+    // Far from its neighbours: groups are often numbered in sequence.
+    let [low, high, _, _] = index.wrapping_mul(0x9e37_79b1).to_be_bytes();
+    group ^ u16::from_be_bytes([low, high]) | 1
+}
+
 fn why(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EINVAL) => "another program has a group of this number with other settings",

@@ -11,6 +11,7 @@
 
 mod counters;
 mod fanout;
+mod group;
 mod link;
 mod open;
 mod options;
@@ -23,6 +24,7 @@ mod walk;
 mod watch;
 
 pub use fanout::{Fanout, FanoutMode};
+pub use group::{members_for_queues, open_group};
 pub use options::{ANY, Direction, Options, TimestampSource};
 pub(crate) use row::BACKEND;
 
@@ -33,8 +35,8 @@ use crate::{netns, sys};
 use counters::{BeforeTap, Counters, Gaps};
 use open::Tap;
 use pktrail_core::{
-    Batch, Block, Error, ErrorKind, Filter, Interface, Next, Notice, Placement, Result, Source,
-    SourceAccount,
+    Batch, Block, Error, ErrorKind, Filter, Instruction, Interface, Next, Notice, Placement,
+    Result, Source, SourceAccount,
 };
 use program::Prologue;
 use ring_reader::RingReader;
@@ -79,6 +81,8 @@ pub struct AfPacket {
     before_tap: BeforeTap,
     watch: Watch,
     notices: VecDeque<Notice>,
+    /// The program in force, to attach again where a new socket is needed.
+    program: Vec<Instruction>,
     pinned: bool,
     frozen: Option<SourceAccount>,
 }
@@ -117,7 +121,7 @@ impl AfPacket {
             .and_then(|device| device.speed_bps);
         let shape = open::shape(options, members, speed)?;
         let (tap, netlink) = netns::within(options.netns.as_deref(), || {
-            let tap = open::open(options, shape, &mut notices)?;
+            let tap = open::open(options, shape, None, &mut notices)?;
             Ok((tap, Netlink::open().ok()))
         })?;
         let first_member = options.fanout.is_none_or(|fanout| fanout.member == 0);
@@ -144,6 +148,7 @@ impl AfPacket {
             gaps: Gaps::default(),
             before_tap,
             notices,
+            program: program::reject_all(),
             pinned: false,
             frozen: None,
         })
@@ -196,7 +201,7 @@ impl AfPacket {
             if program.len() > program::MOST_INSTRUCTIONS {
                 return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
             }
-            self.tap.socket.attach(&program)
+            self.tap.socket.attach(&program).map(|()| program)
         };
         let mut attached = attach(user);
         if user.is_some() && attached.is_err() {
@@ -205,7 +210,8 @@ impl AfPacket {
             placement = Placement::Here;
         }
         let name = self.options.full_name();
-        attached.map_err(|e| Error::io(format!("cannot attach a filter to {name}"), e))?;
+        self.program =
+            attached.map_err(|e| Error::io(format!("cannot attach a filter to {name}"), e))?;
         if self.tap.group.is_none() {
             (self.tap.socket.lock_filter())
                 .map_err(|e| Error::io(format!("cannot lock the filter of {name}"), e))?;
@@ -314,6 +320,10 @@ impl AfPacket {
             .map_err(|e| Error::io(format!("cannot wait on {}", self.options.full_name()), e))?;
         match ready {
             Ready::No => {}
+            Ready::Failed if matches!(self.phase, Phase::Draining { .. }) => {
+                // Whatever it is, nothing more is wanted of the interface.
+                let _ = self.tap.socket.take_error();
+            }
             Ready::Failed => self.watch.look_now(),
             // The kernel says so too while the block before is on loan.
             Ready::Frames if !self.reader.is_next_ready() => {
@@ -339,15 +349,61 @@ impl AfPacket {
                 Err(error) => Notice::Said(format!("{error:#}")),
             },
         };
-        self.notices.push_back(notice);
+        // The first member of a group speaks for all.
+        if self.is_first() || matches!(notice, Notice::Said(_)) {
+            self.notices.push_back(notice);
+        }
         Ok(())
     }
 
+    fn is_first(&self) -> bool {
+        self.options.fanout.is_none_or(|fanout| fanout.member == 0)
+    }
+
+    /// Captures on the interface that has come back with `index`.
     fn go_back(&mut self, index: u32) -> Result<()> {
         let name = self.options.full_name();
-        open::bind_again(&mut self.tap, index, self.options.promiscuous)
-            .map_err(|e| Error::io(format!("{name} is back, but capture cannot go on there"), e))?;
+        let failed = |e| Error::io(format!("{name} is back, but capture cannot go on there"), e);
+        if self.tap.group.is_none() {
+            open::bind_again(&mut self.tap, index, self.options.promiscuous).map_err(failed)?;
+        } else {
+            self.join_again(index).map_err(|e| {
+                e.context(format!("{name} is back, but capture cannot go on there"))
+            })?;
+        }
         self.table.set_index(index);
+        Ok(())
+    }
+
+    /// Replaces socket and ring: a socket cannot leave its fanout group, and the
+    /// group stays with the interface that is gone.
+    fn join_again(&mut self, index: u32) -> Result<()> {
+        let mut options = self.options.clone();
+        if let (Some(fanout), Some(group)) = (&mut options.fanout, self.tap.group) {
+            // Known to all members without a word between them.
+            fanout.group = Some(fanout::next_group(group, index));
+        }
+        let spare = self.tap.spare.take();
+        let shape = *self.reader.shape();
+        let cooked = self.tap.capture.link == Link::Cooked;
+        let mut tap = match spare {
+            Some(_) => open::open(&options, shape, spare, &mut self.notices)?,
+            None => netns::within(options.netns.as_deref(), || {
+                open::open(&options, shape, None, &mut self.notices)
+            })?,
+        };
+        if tap.spare.is_none() {
+            let name = &self.options.interface;
+            let open = || open::socket(cooked, name);
+            tap.spare = netns::within(self.options.netns.as_deref(), open).ok();
+        }
+        tap.socket
+            .attach(&self.program)
+            .map_err(|e| Error::io("cannot attach the filter again", e))?;
+        self.count()?;
+        self.gaps.restart();
+        self.reader = RingReader::new(Arc::clone(&tap.ring));
+        std::mem::swap(&mut self.tap, &mut tap);
         Ok(())
     }
 }
@@ -472,48 +528,6 @@ impl AsFd for AfPacket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.tap.socket.as_fd()
     }
-}
-
-/// Opens `members` rings on one interface, among which the kernel spreads the
-/// frames by `mode`. Each member is a source of its own and wants a thread of
-/// its own; `rollover` and `defrag` are as in [`Fanout`]. If `options.cpu` is
-/// `None`, member `n` is pinned to processor `n`, as far as there are enough.
-///
-/// # Errors
-/// Those of [`AfPacket::open`], and [`ErrorKind::Usage`] for no member at all.
-pub fn open_group(
-    options: &Options,
-    members: u32,
-    mode: FanoutMode,
-    rollover: bool,
-    defrag: bool,
-) -> Result<Vec<AfPacket>> {
-    if members == 0 || members > 256 {
-        let what = format!("a fanout group of {members} members: it takes 1 to 256");
-        return Err(Error::new(ErrorKind::Usage, what));
-    }
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut sources: Vec<AfPacket> = Vec::new();
-    for member in 0..members {
-        let cpu = options.cpu.or_else(|| {
-            usize::try_from(member)
-                .ok()
-                .filter(|_| members as usize <= processors)
-        });
-        let member = Options {
-            cpu,
-            fanout: Some(Fanout {
-                group: sources.first().and_then(AfPacket::fanout_group),
-                member,
-                mode,
-                rollover,
-                defrag,
-            }),
-            ..options.clone()
-        };
-        sources.push(AfPacket::open_member(&member, members as usize)?);
-    }
-    Ok(sources)
 }
 
 /// Nanoseconds since 1970, by the clock that stamps frames.

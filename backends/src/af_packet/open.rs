@@ -34,6 +34,9 @@ pub(super) struct Tap {
     pub(super) loopback: bool,
     /// The fanout group joined.
     pub(super) group: Option<u16>,
+    /// For a member of a group, a socket to go on with should the interface
+    /// vanish and return: by then the privilege to open one may be gone.
+    pub(super) spare: Option<PacketSocket>,
 }
 
 /// Opens a socket of either kind, in the calling thread's namespace.
@@ -78,16 +81,20 @@ fn find(socket: &PacketSocket, options: &Options) -> Result<(u32, Capture)> {
     Ok((index, link::by_hardware_type(name, arphrd)?))
 }
 
-/// Opens the interface of `options`. Frames flow once a filter is attached.
+/// Opens the interface of `options`, with a `spare` socket if there is one.
+/// Frames flow once a filter is attached.
 pub(super) fn open(
     options: &Options,
     shape: RingShape,
+    spare: Option<PacketSocket>,
     notices: &mut impl Extend<Notice>,
 ) -> Result<Tap> {
     let name = options.interface.as_str();
-    let mut made = socket(false, name)?;
+    let fresh = spare.is_none();
+    let mut made = spare.map_or_else(|| socket(false, name), Ok)?;
     let (index, capture) = find(&made, options)?;
-    if capture.link == Link::Cooked {
+    let cooked = capture.link == Link::Cooked;
+    if cooked && fresh {
         made = socket(true, name)?;
     }
     let loopback = index != 0
@@ -131,6 +138,11 @@ pub(super) fn open(
         incoming_only,
         loopback,
         group,
+        // A socket belongs to the namespace it was opened in, which is this
+        // thread's only if the other one was opened here too.
+        spare: group
+            .filter(|_| fresh)
+            .and_then(|_| PacketSocket::new(cooked).ok()),
     })
 }
 
@@ -210,38 +222,47 @@ fn make_ring(
     wanted: RingShape,
     notices: &mut impl Extend<Notice>,
 ) -> Result<Arc<Ring>> {
+    let kib = |shape: RingShape| shape.block_bytes * shape.blocks / 1024;
+    let (ring, got) = largest(wanted, |shape| {
+        socket
+            .make_ring(&shape)
+            .and_then(|()| Ring::map(socket, shape))
+    })
+    .map_err(|e| {
+        let what = format!(
+            "the kernel refused a ring of {} KiB for {name}: try a smaller -B",
+            kib(wanted)
+        );
+        Error::io(what, e)
+    })?;
+    if got != wanted {
+        notices.extend([Notice::Said(format!(
+            "the ring of {name} has {} KiB instead of {} KiB: the kernel has no memory for more",
+            kib(got),
+            kib(wanted),
+        ))]);
+    }
+    Ok(ring)
+}
+
+/// The largest ring that `make` has memory for: first fewer blocks, then smaller
+/// ones, which the kernel finds more easily.
+fn largest<T>(
+    wanted: RingShape,
+    make: impl Fn(RingShape) -> io::Result<T>,
+) -> io::Result<(T, RingShape)> {
+    const LEAST_BLOCK: usize = 1 << 16;
     let mut shape = wanted;
     loop {
-        let made = socket
-            .make_ring(&shape)
-            .and_then(|()| Ring::map(socket, shape));
-        match made {
-            Ok(ring) if shape == wanted => return Ok(ring),
-            Ok(ring) => {
-                notices.extend([Notice::Said(format!(
-                    "the ring of {name} has {} KiB instead of {} KiB: the kernel has no memory \
-                     for more",
-                    shape.block_bytes * shape.blocks / 1024,
-                    wanted.block_bytes * wanted.blocks / 1024,
-                ))]);
-                return Ok(ring);
+        match make(shape) {
+            Ok(made) => return Ok((made, shape)),
+            Err(e) if e.raw_os_error() != Some(libc::ENOMEM) => return Err(e),
+            Err(_) if shape.blocks > 2 => shape.blocks /= 2,
+            Err(_) if shape.block_bytes > LEAST_BLOCK => {
+                shape.block_bytes = LEAST_BLOCK;
+                shape.blocks = (wanted.block_bytes * wanted.blocks / LEAST_BLOCK / 2).max(2);
             }
-            Err(e) if e.raw_os_error() == Some(libc::ENOMEM) && shape.blocks > 2 => {
-                shape.blocks /= 2;
-            }
-            Err(e) if e.raw_os_error() == Some(libc::ENOMEM) && shape.block_bytes > 65536 => {
-                shape.block_bytes = (shape.block_bytes / 2).next_power_of_two();
-                shape.blocks = (wanted.block_bytes * wanted.blocks / shape.block_bytes).max(2);
-            }
-            Err(e) => {
-                let what = format!(
-                    "the kernel refused a ring of {} blocks of {} KiB for {name}: try a smaller \
-                     -B",
-                    shape.blocks,
-                    shape.block_bytes / 1024
-                );
-                return Err(Error::io(what, e));
-            }
+            Err(e) => return Err(e),
         }
     }
 }
@@ -269,9 +290,18 @@ pub(super) fn shape(
         );
         return Err(Error::new(ErrorKind::Usage, what));
     }
+    let memory = memory_bytes().unwrap_or(usize::MAX);
+    if options.ring_bytes.is_some_and(|asked| asked > memory / 2) {
+        let what = format!(
+            "a ring of {} MiB is more than half of this machine's memory ({} MiB): give a \
+             smaller -B",
+            options.ring_bytes.unwrap_or(0) / MIB,
+            memory / MIB
+        );
+        return Err(Error::new(ErrorKind::Usage, what));
+    }
     let total = options.ring_bytes.unwrap_or_else(|| {
         let burst = speed_bps.map_or(0, |bps| usize::try_from(bps / 8 / 4).unwrap_or(MOST_RING));
-        let memory = memory_bytes().unwrap_or(usize::MAX);
         burst
             .clamp(LEAST_RING, MOST_RING)
             .min((memory / 16).max(16 * MIB))
@@ -318,6 +348,36 @@ mod tests {
             ..options
         };
         assert_eq!(blocks(&asked, 1, None), 3);
+    }
+
+    #[test]
+    fn a_ring_shrinks_to_what_the_kernel_has_memory_for() {
+        let wanted = shape(&Options::new("eth0"), 1, None).expect("sound");
+        let give = |most_blocks: usize, most_block_bytes: usize| {
+            largest(wanted, |shape| {
+                if shape.blocks > most_blocks || shape.block_bytes > most_block_bytes {
+                    return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+                }
+                Ok(())
+            })
+        };
+        let (_, got) = give(1000, MIB).expect("enough");
+        assert_eq!(got, wanted);
+        let (_, got) = give(20, MIB).expect("some");
+        assert_eq!((got.blocks, got.block_bytes), (16, MIB));
+        let (_, got) = give(1000, 1 << 16).expect("small blocks only");
+        assert_eq!((got.blocks, got.block_bytes), (512, 1 << 16));
+        assert!(give(1, MIB).is_err(), "it ends");
+    }
+
+    #[test]
+    fn a_ring_beyond_the_memory_is_refused_before_the_kernel_tries() {
+        let options = Options {
+            ring_bytes: Some(usize::MAX / 2),
+            ..Options::new("eth0")
+        };
+        let error = shape(&options, 1, None).expect_err("too large");
+        assert_eq!(error.kind(), ErrorKind::Usage);
     }
 
     #[test]
