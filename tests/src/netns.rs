@@ -69,25 +69,25 @@ impl Drop for Netns {
     }
 }
 
-/// Two namespaces joined by a cable: `a` has the interface `veth-a`, `b` has
-/// `veth-b`. Both are up, without IPv6, so that nothing is on the cable that a
+/// Two namespaces joined by a cable: `a` has the interface `pkt-a`, `b` has
+/// `pkt-b`. Both are up, without IPv6, so that nothing is on the cable that a
 /// test did not send.
 #[derive(Debug)]
 pub struct VethPair {
-    /// Has `veth-a`, 10.77.0.1/24.
+    /// Has `pkt-a`, 10.77.0.1/24.
     pub a: Netns,
-    /// Has `veth-b`, 10.77.0.2/24.
+    /// Has `pkt-b`, 10.77.0.2/24.
     pub b: Netns,
 }
 
 impl VethPair {
     /// The interface in `a`.
-    pub const A: &str = "veth-a";
+    pub const A: &str = "pkt-a";
     /// The interface in `b`.
-    pub const B: &str = "veth-b";
-    /// The address of `veth-a`.
+    pub const B: &str = "pkt-b";
+    /// The address of `pkt-a`.
     pub const ADDRESS_A: &str = "10.77.0.1";
-    /// The address of `veth-b`.
+    /// The address of `pkt-b`.
     pub const ADDRESS_B: &str = "10.77.0.2";
 
     /// A fresh pair of namespaces and the cable between them, with one queue on

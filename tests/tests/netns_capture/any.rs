@@ -31,7 +31,7 @@ fn frames_are_cooked_and_keep_their_interface() {
     );
     assert_eq!(source.interfaces()[0].link_type, LinkType::LINUX_SLL2);
     let lo = format!("lo@{}", pair.a.name());
-    let veth = format!("veth-a@{}", pair.a.name());
+    let veth = format!("pkt-a@{}", pair.a.name());
     for (seen, (interface, packet_type, hardware)) in
         collected
             .frames

@@ -4,4 +4,10 @@
 mod any;
 mod basic;
 mod changes;
+mod filters;
+mod groups;
+mod places;
+mod privileges;
+mod rings;
 mod support;
+mod vlan;

@@ -100,8 +100,18 @@ impl Collected {
         source: &mut dyn Source,
         enough: impl Fn(&Self) -> bool,
     ) -> bool {
+        self.read_for(source, Duration::from_secs(10), enough)
+    }
+
+    /// The same until `longest` has gone by.
+    pub(crate) fn read_for(
+        &mut self,
+        source: &mut dyn Source,
+        longest: Duration,
+        enough: impl Fn(&Self) -> bool,
+    ) -> bool {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
+        while start.elapsed() < longest {
             if enough(self) {
                 return true;
             }

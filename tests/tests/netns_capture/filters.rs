@@ -1,0 +1,99 @@
+//! Filters: in force before the first frame, final, and run where they can be.
+
+use super::support::{Collected, PORT, drain, options, payload, started, udp};
+use pktrail::af_packet::{ANY, AfPacket};
+use pktrail::{ErrorKind, Filter, Placement, Source};
+use pktrail_tests::netns::VethPair;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// `udp dst port 7701`, for IPv4 without options.
+const TO_7701: &str = "4\n40 0 0 36\n21 0 1 7701\n6 0 0 262144\n6 0 0 0\n";
+
+fn filter() -> Filter {
+    Filter::program(TO_7701).expect("a sound program")
+}
+
+#[test]
+fn no_rejected_frame_is_ever_delivered() {
+    let pair = VethPair::new("race");
+    let stop = AtomicBool::new(false);
+    let listeners = [PORT, PORT + 1].map(|port| udp(&pair.b, VethPair::ADDRESS_B, port));
+    let flood = udp(&pair.a, VethPair::ADDRESS_A, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                // Ten frames to reject for each to accept.
+                let port = if number % 11 == 0 { PORT + 1 } else { PORT };
+                flood
+                    .send_to(&payload(number, 64), (VethPair::ADDRESS_B, port))
+                    .expect("send");
+            }
+        });
+        let mut accepted = 0;
+        for _ in 0..25 {
+            let mut source = AfPacket::open(&options(VethPair::B, &pair.b)).expect("open");
+            assert_eq!(
+                source.set_filter(&filter()).expect("filter"),
+                Placement::Kernel
+            );
+            let mut collected = Collected::default();
+            collected.read_until(&mut source, |collected| collected.frames.len() > 20);
+            let collected = collected.finish(&mut source);
+            accepted += collected.frames.len();
+            for number in collected.numbers() {
+                assert_eq!(number % 11, 0, "a frame that the filter rejects");
+            }
+            let account = &collected.account;
+            assert_eq!(
+                account.received,
+                collected.frames.len() as u64 + account.lost.ring
+            );
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(accepted > 25 * 20);
+    });
+    drop(listeners);
+}
+
+#[test]
+fn the_filter_is_final() {
+    let pair = VethPair::new("lock");
+    let mut source = started(&options(VethPair::B, &pair.b));
+    let error = source.set_filter(&filter()).expect_err("locked");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+#[test]
+fn cooked_frames_are_left_to_the_engine() {
+    let pair = VethPair::new("anyf");
+    let mut source = AfPacket::open(&options(ANY, &pair.b)).expect("open");
+    assert_eq!(
+        source.set_filter(&filter()).expect("filter"),
+        Placement::Here
+    );
+    let a = udp(&pair.a, VethPair::ADDRESS_A, 0);
+    let _listener = udp(&pair.b, VethPair::ADDRESS_B, PORT);
+    a.send_to(&payload(1, 8), (VethPair::ADDRESS_B, PORT))
+        .expect("send");
+    assert_eq!(drain(&mut source).numbers(), [1]);
+}
+
+#[test]
+fn what_a_filter_returns_is_kept_of_a_frame() {
+    let pair = VethPair::new("keep");
+    let mut source = AfPacket::open(&options(VethPair::B, &pair.b)).expect("open");
+    let keep_50 = Filter::program("1\n6 0 0 50\n").expect("sound");
+    assert_eq!(
+        source.set_filter(&keep_50).expect("filter"),
+        Placement::Kernel
+    );
+    super::support::send(&pair, 0..3, 200);
+    let collected = drain(&mut source);
+    assert_eq!(collected.frames.len(), 3);
+    for seen in &collected.frames {
+        assert_eq!((seen.info.caplen, seen.info.len), (50, 242));
+    }
+}
