@@ -43,6 +43,8 @@ mod stp;
 mod syslog;
 mod tcp;
 mod tcp_options;
+#[cfg(test)]
+mod tests;
 mod tftp;
 mod tunnel;
 mod udp;

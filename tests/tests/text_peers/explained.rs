@@ -6,15 +6,16 @@ use pktrail_tests::tcpdump::Difference;
 /// A class of differences.
 struct Class {
     name: &'static str,
-    /// Whether it is this, by what both print and by the whole of our text.
-    fits: fn(before: &str, ours: &str) -> bool,
+    /// Whether it is this, by what both print before they differ, and by the
+    /// whole of either text.
+    fits: fn(before: &str, it: &Difference) -> bool,
 }
 
 const CLASSES: &[Class] = &[
     Class {
         name: "a datagram to a port of a protocol that only tcpdump decodes",
-        fits: |before, ours| {
-            ours.contains("UDP, ") && ports(before).iter().any(|it| is_udp_port(*it))
+        fits: |before, it| {
+            it.ours.contains("UDP, ") && ports(before).iter().any(|it| is_udp_port(*it))
         },
     },
     Class {
@@ -25,21 +26,21 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "an IP protocol that only tcpdump decodes",
-        fits: |_, ours| {
+        fits: |_, it| {
             [
                 "8", "9", "33", "46", "47", "55", "88", "89", "103", "112", "113", "132",
             ]
             .iter()
-            .any(|it| ours.contains(&format!(" ip-proto-{it} ")))
+            .any(|word| it.ours.contains(&format!(" ip-proto-{word} ")))
         },
     },
     Class {
         name: "an Ethernet type that only tcpdump decodes",
-        fits: |_, ours| ETHERTYPES.iter().any(|it| ours.contains(it)),
+        fits: |_, it| ETHERTYPES.iter().any(|word| it.ours.contains(word)),
     },
     Class {
         name: "an 802.2 access point or SNAP protocol that only tcpdump decodes",
-        fits: |_, ours| {
+        fits: |_, it| {
             [
                 "STP Unn",
                 "IPX Unn",
@@ -53,8 +54,16 @@ const CLASSES: &[Class] = &[
                 "dsap NetBeui",
             ]
             .iter()
-            .any(|it| ours.contains(it))
+            .any(|word| it.ours.contains(word))
         },
+    },
+    Class {
+        name: "IPX in an 802.3 frame without an LLC header",
+        fits: |_, it| it.theirs.contains("IPX ") || it.theirs.contains("ipx"),
+    },
+    Class {
+        name: "PIM version 1 and DVMRP, which are in IGMP messages",
+        fits: |before, _| before.contains("igmp pimv1") || before.contains("igmp dvmrp"),
     },
 ];
 
@@ -109,7 +118,7 @@ pub(crate) fn class(it: &Difference) -> Option<&'static str> {
     let before = it.ours.get(..agree)?;
     CLASSES
         .iter()
-        .find(|class| (class.fits)(before, &it.ours))
+        .find(|class| (class.fits)(before, it))
         .map(|class| class.name)
 }
 
@@ -121,6 +130,7 @@ fn ports(text: &str) -> Vec<u16> {
         .collect()
 }
 
+/// AppleTalk is also known by its first byte.
 fn is_udp_port(port: u16) -> bool {
     matches!(
         port,
@@ -181,7 +191,7 @@ fn is_udp_port(port: u16) -> bool {
             | 6696
             | 6697
             | 6784
-            | 7000..=7009 | 7500 | 8231 | 8472 | 8500 | 12222 | 12223 | 17754 | 30490
+            | 7000..=7009 | 7500 | 8231 | 8472 | 8500 | 12222 | 12223 | 17754 | 30490 | 200..=327 | 768..=895 | 16512..=16639
     )
 }
 

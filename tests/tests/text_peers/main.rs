@@ -208,7 +208,12 @@ fn every_frame_reads_the_same_cut_at_every_byte() {
 fn damaged_frames_read_the_same() {
     let mut report = Report::new();
     for group in random::damaged(frames::all(), 20_000) {
-        for flags in [&["-n"][..], &["-n", "-vv", "-e"]] {
+        for flags in [
+            &["-n"][..],
+            &["-n", "-vv", "-e"],
+            &["-n", "-vvv", "-S", "-A"],
+            &["-n", "-K", "-x"],
+        ] {
             report.compare(&group, &group.frames, flags);
         }
     }

@@ -35,6 +35,7 @@ pub(crate) fn all() -> Vec<Group> {
     vec![
         group("arp", ethernet, link::arp()),
         group("built", ethernet, link::built()),
+        group("demo", ethernet, demo()),
         group("vlan", ethernet, link::vlan()),
         group("llc", ethernet, link::llc()),
         group("ethertypes", ethernet, link::ethertypes()),
@@ -59,6 +60,7 @@ pub(crate) fn all() -> Vec<Group> {
         group("loop", LinkType::LOOP, link::loopback(true)),
         group("raw", LinkType::RAW, link::raw()),
         group("raw ipv4", LinkType::IPV4, link::raw()),
+        group("of nobody", LinkType(147), link::raw()),
         group("raw ipv6", LinkType::IPV6, link::raw()),
     ]
 }
