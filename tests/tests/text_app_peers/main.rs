@@ -3,6 +3,7 @@
 //! tcpdump; no privilege.
 
 mod frames;
+mod golden;
 
 use frames::Made;
 use pktrail_core::LinkType;

@@ -59,3 +59,36 @@ pub(super) fn print(cx: &mut Context<'_>, data: &[u8], len: usize) -> Result<(),
     cx.put(")");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::print;
+    use crate::text::golden::text;
+
+    fn dhcp6(message: &[u8]) -> String {
+        text(1, |cx| print(cx, message, message.len()))
+    }
+
+    #[test]
+    fn options_in_options_are_followed_so_deep_only() {
+        // Client data (45) in client data, as deep as a datagram can hold it.
+        let mut message = vec![1, 0, 0, 1];
+        for left in (0..16_000u16).rev() {
+            message.extend([0, 45]);
+            message.extend((left * 4).to_be_bytes());
+        }
+        let text = dhcp6(&message);
+        assert!(text.contains("[nested too deep]"), "{text}");
+    }
+
+    #[test]
+    fn damage_ends_a_level_and_no_more() {
+        let message = [
+            1, 0, 0, 1, 0, 45, 0, 7, 0, 8, 0, 2, 0, 5, 0, 0, 13, 0, 2, 0, 2,
+        ];
+        assert_eq!(
+            dhcp6(&message[..15]),
+            "dhcp6 solicit (xid=1 (LQ-client-data (elapsed-time 5) [|dhcp6]))"
+        );
+    }
+}

@@ -348,3 +348,54 @@ impl Message<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Over, print};
+    use crate::text::golden::text;
+
+    fn dns(message: &[u8]) -> String {
+        text(1, |cx| print(cx, message, message.len(), Over::Udp))
+    }
+
+    /// A response with one question, of the type A, and so many answers.
+    fn response(question: &[u8], answers: u16) -> Vec<u8> {
+        let mut message = vec![0, 1, 0x81, 0x80, 0, 1];
+        message.extend(answers.to_be_bytes());
+        message.extend([0; 4]);
+        message.extend(question);
+        message.extend([0, 1, 0, 1]);
+        message
+    }
+
+    #[test]
+    fn a_name_that_points_at_itself_ends() {
+        let mut message = response(b"\x01a\0", 1);
+        message.extend([0xc0, 19, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4]);
+        assert_eq!(dns(&message), "1 1/0/0 <BAD PTR> [|domain]");
+        let two = b"\xc0\x15\xc0\x13";
+        let at = message.len() - 16;
+        message[at..at + 4].copy_from_slice(two);
+        assert_eq!(dns(&message), "1 1/0/0 <BAD PTR> [|domain]");
+    }
+
+    #[test]
+    fn names_are_followed_so_far_only() {
+        // Labels of one letter to the end of the frame, and records whose names
+        // lead through all of them.
+        let mut message = response(&[&b"\x01a".repeat(16_000)[..], &[0]].concat(), 2000);
+        for _ in 0..2000 {
+            message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4]);
+        }
+        let text = dns(&message);
+        assert!(text.ends_with("<DOMAIN NAME TOO LONG> [|domain]"), "{text}");
+        // 200 labels, which is too long, are followed to their end.
+        let mut message = response(&[&b"\x01a".repeat(200)[..], &[0]].concat(), 1);
+        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4]);
+        let text = dns(&message);
+        assert!(
+            text.ends_with("a.<DOMAIN NAME TOO LONG> A 1.2.3.4 (433)"),
+            "{text}"
+        );
+    }
+}
