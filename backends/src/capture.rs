@@ -71,7 +71,12 @@ impl Capture {
     #[must_use]
     pub fn fanout(self, members: u32, mode: FanoutMode) -> Self {
         let members = Some(members);
-        self.spread(Spread { members, mode, rollover: false, defrag: false })
+        self.spread(Spread {
+            members,
+            mode,
+            rollover: false,
+            defrag: false,
+        })
     }
 
     /// Spreads each interface over several rings and threads.
@@ -160,10 +165,19 @@ impl Capture {
             }
         }
         // What the merge holds back, the kernel cannot fill: leave it half.
-        let order = Order::ByTime { window_ns: MERGE_WINDOW_NS, held_bytes: ring_bytes / 2 };
+        let order = Order::ByTime {
+            window_ns: MERGE_WINDOW_NS,
+            held_bytes: ring_bytes / 2,
+        };
         let engine = engine.order(order);
         let interfaces = engine.interfaces();
-        Ok(OpenCapture { engine, interfaces, placement, ring_bytes, rings })
+        Ok(OpenCapture {
+            engine,
+            interfaces,
+            placement,
+            ring_bytes,
+            rings,
+        })
     }
 
     fn sources(&self, interface: &str) -> Result<Vec<AfPacket>> {
@@ -172,7 +186,10 @@ impl Capture {
             "" => devices::default_interface(netns)?.name,
             name => name.to_owned(),
         };
-        let options = af_packet::Options { interface, ..self.options.clone() };
+        let options = af_packet::Options {
+            interface,
+            ..self.options.clone()
+        };
         let Some(spread) = self.spread else {
             return Ok(vec![AfPacket::open(&options)?]);
         };
@@ -183,7 +200,13 @@ impl Capture {
         if members == 1 {
             return Ok(vec![AfPacket::open(&options)?]);
         }
-        af_packet::open_group(&options, members, spread.mode, spread.rollover, spread.defrag)
+        af_packet::open_group(
+            &options,
+            members,
+            spread.mode,
+            spread.rollover,
+            spread.defrag,
+        )
     }
 
     /// Opens, starts and runs until `each` says stop.
@@ -192,7 +215,9 @@ impl Capture {
     /// Those of [`open`](Self::open), and the first that the run met.
     pub fn run(self, each: impl FnMut(Batch) -> Flow) -> Result<Account> {
         let mut sink = ForEach(each);
-        self.open()?.run(&mut sink, &Control::default(), |_| {}).into_result()
+        self.open()?
+            .run(&mut sink, &Control::default(), |_| {})
+            .into_result()
     }
 }
 
@@ -203,7 +228,9 @@ const MERGE_WINDOW_NS: u64 = 1_000_000_000;
 fn automatic_members(options: &af_packet::Options) -> Result<u32> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
     let devices = devices::list(options.netns.as_deref())?;
-    let device = devices.iter().find(|device| device.name == options.interface);
+    let device = devices
+        .iter()
+        .find(|device| device.name == options.interface);
     Ok(device.map_or(1, |device| device.rx_queues.clamp(1, processors)))
 }
 

@@ -2,6 +2,7 @@
 
 pub mod af_packet;
 pub mod backend;
+pub mod capture;
 pub mod devices;
 pub mod file;
 pub mod host;
@@ -14,7 +15,9 @@ pub mod privileges;
 pub mod signals;
 mod sys;
 
+pub use af_packet::FanoutMode;
 pub use backend::{Backend, Needs, Opened, Probe, Request};
+pub use capture::Capture;
 pub use pktrail_core::*;
 
 /// All backends. A new one is one file and one line here.

@@ -11,6 +11,13 @@ pub enum Flow {
     Stop,
 }
 
+impl Flow {
+    /// Stop if there is enough, otherwise more.
+    pub fn stop_if(enough: bool) -> Self {
+        if enough { Self::Stop } else { Self::Continue }
+    }
+}
+
 /// A destination of frames.
 pub trait Sink {
     /// Takes a batch, and the lease on its memory: the sink may keep it while

@@ -2,10 +2,11 @@
 
 use crate::args::Args;
 use crate::plan::usage;
-use crate::{packets, print, read, usage as mistakes};
+use crate::{devices, packets, print, read, usage as mistakes};
 use clap::error::ErrorKind as ClapKind;
 use clap::{CommandFactory, Parser};
 use pktrail::Result;
+use pktrail::backend::Probe;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,10 +17,60 @@ type Command = fn(Vec<OsString>) -> Result<ExitCode>;
 pub(crate) fn by_name(name: &str) -> Option<Command> {
     Some(match name {
         "capture" => packets,
+        "devices" => devices,
+        "doctor" => doctor,
         "repair" => repair,
         "completions" => completions,
         _ => return None,
     })
+}
+
+/// Lists the interfaces with everything known about them.
+#[derive(Parser)]
+#[command(name = "pktrail devices", bin_name = "pktrail devices")]
+struct Devices {
+    /// Network namespace: a name, a path or a process id
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// JSON (docs/json.md)
+    #[arg(long)]
+    json: bool,
+}
+
+fn devices(words: Vec<OsString>) -> Result<ExitCode> {
+    let Some(args) = parse::<Devices>(words)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let netns = args.netns.as_deref();
+    print(&if args.json {
+        devices::json(netns)?
+    } else {
+        devices::table(netns)?
+    })
+}
+
+/// Says what this machine can do for a capture, backend by backend.
+#[derive(Parser)]
+#[command(name = "pktrail doctor", bin_name = "pktrail doctor")]
+struct Doctor {}
+
+fn doctor(words: Vec<OsString>) -> Result<ExitCode> {
+    let Some(Doctor {}) = parse(words)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut text = String::new();
+    for backend in pktrail::BACKENDS {
+        let (mark, said) = match (backend.probe)() {
+            Probe::Works { can } => ("works", can),
+            Probe::Needs(error) => ("needs", format!("{error:#}")),
+            Probe::Cannot(error) => ("cannot", format!("{error:#}")),
+        };
+        text.push_str(&format!(
+            "{mark:7} {} ({}): {said}\n",
+            backend.name, backend.about
+        ));
+    }
+    print(&text)
 }
 
 /// Makes damaged capture files clean: cuts what is after the last whole block.

@@ -5,6 +5,8 @@
 
 mod args;
 mod commands;
+mod devices;
+mod live;
 mod output;
 mod plan;
 mod read;
@@ -62,6 +64,9 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     if args.version {
         return print(concat!("pktrail ", env!("CARGO_PKG_VERSION"), "\n"));
     }
+    if args.list_interfaces || args.list_timestamp_types || args.list_link_types {
+        return devices::lists(&args);
+    }
     plan::style(&args)?;
     plan::snaplen(&args)?;
     let filter = plan::filter(&args)?;
@@ -76,7 +81,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     }
     match args.read.is_some() || args.read_list.is_some() {
         true => read::files(&args, filter.as_ref()),
-        false => Err(plan::usage("give a file to read by -r")),
+        false => live::capture(&args, filter),
     }
 }
 

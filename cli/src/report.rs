@@ -56,7 +56,8 @@ pub(crate) fn account(account: &Account, verbose: bool) -> String {
         text.push_str(&format!("\nlost {}: {}", packets(lost), places.join(", ")));
         if account.lost.ring > 0 {
             text.push_str(&format!(
-                "\nthe ring was full {} times: a larger one (--ring), --fanout or a narrower filter helps",
+                "\nthe ring was full {} times: a larger one (--ring), --fanout or a narrower \
+                 filter helps",
                 account.freezes
             ));
         }

@@ -1,0 +1,208 @@
+//! Interfaces as the source: a live capture.
+
+use crate::args::Args;
+use crate::output::{self, Origin};
+use crate::plan::{self, usage};
+use crate::report;
+use crate::run;
+use crate::size;
+use pktrail::af_packet::{Direction, FanoutMode, TimestampSource};
+use pktrail::capture::{Capture, OpenCapture, Spread};
+use pktrail::{Filter, Interface, Placement, Result, privileges};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Longest time that packets wait in a ring block, in milliseconds.
+const RETIRE_WRITING_MS: u32 = 20;
+const RETIRE_PRINTING_MS: u32 = 5;
+
+/// Captures, writes, prints.
+pub(crate) fn capture(args: &Args, filter: Option<Filter>) -> Result<ExitCode> {
+    if args.follow {
+        return Err(usage("--follow has a meaning only with -r FILE"));
+    }
+    let mut capture = plan_capture(args)?;
+    if let Some(filter) = filter {
+        capture = capture.filter(filter);
+    }
+    let (control, signals) = run::control()?;
+    let mut open = capture.open()?;
+    check_link_type(args, open.interfaces())?;
+    let user = args
+        .user
+        .as_deref()
+        .map(privileges::User::by_name)
+        .transpose()?;
+    let origin = Origin {
+        interfaces: open.interfaces().to_vec(),
+        section: None,
+        live_since_ns: Some(now_ns()),
+        show_interface: args.interfaces.len() > 1 || args.interfaces.iter().any(|i| i == "any"),
+        owner: user.as_ref().map(|user| (user.uid, user.gid)),
+    };
+    let file = output::file(args, &origin)?;
+    match &user {
+        Some(user) => user.become_now()?,
+        None => privileges::drop_all()?,
+    }
+    if let Some(file) = &file {
+        file.preflight()?;
+    }
+    let mut sink = output::sink(args, &origin, file)?;
+    open.start()?;
+    announce(args, &open);
+    run::to_the_end(args, &signals, |observe| {
+        open.run(&mut *sink, &control, observe)
+    })
+}
+
+/// The capture as the flags say.
+pub(crate) fn plan_capture(args: &Args) -> Result<Capture> {
+    let mut names = args.interfaces.iter();
+    let mut capture = Capture::on(names.next().map_or("", String::as_str));
+    for name in names {
+        capture = capture.and_on(name);
+    }
+    if let Some(netns) = &args.netns {
+        capture = capture.in_netns(netns);
+    }
+    if let Some(bytes) = plan::ring_bytes(args)? {
+        capture = capture.ring_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(text) = &args.block {
+        let bytes = size::parse("--block", text)?;
+        capture = capture.block_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(text) = &args.fanout {
+        capture = capture.spread(spread(text)?);
+    }
+    if let Some(name) = &args.timestamp_type {
+        capture = capture.timestamps(TimestampSource::by_name(name)?);
+    }
+    let printing = args.write.is_none() || args.print || args.packet_buffered;
+    let retire_ms = if printing {
+        RETIRE_PRINTING_MS
+    } else {
+        RETIRE_WRITING_MS
+    };
+    Ok(capture
+        .snaplen(plan::snaplen(args)?)
+        .promiscuous(!args.no_promiscuous)
+        .direction(direction(args)?)
+        .retire_ms(args.retire_ms.unwrap_or(retire_ms))
+        .immediate(args.immediate))
+}
+
+fn direction(args: &Args) -> Result<Direction> {
+    match args.direction.as_deref() {
+        None | Some("inout") => Ok(Direction::InOut),
+        Some("in") => Ok(Direction::In),
+        Some("out") => Ok(Direction::Out),
+        Some(other) => Err(usage(format!("-Q: '{other}' is not in, out or inout"))),
+    }
+}
+
+/// `N[:MODE][:rollover][:defrag]`, or `auto[:…]`.
+fn spread(text: &str) -> Result<Spread> {
+    let mut words = text.split(':');
+    let members = match words.next().unwrap_or_default() {
+        "auto" => None,
+        number => match number.parse() {
+            Ok(members @ 1..=256) => Some(members),
+            _ => {
+                let message = format!("--fanout: '{number}' is not auto or a number from 1 to 256");
+                return Err(usage(message));
+            }
+        },
+    };
+    let mut spread = Spread {
+        members,
+        mode: FanoutMode::Hash,
+        rollover: false,
+        defrag: false,
+    };
+    for (place, word) in words.enumerate() {
+        match word {
+            "defrag" => spread.defrag = true,
+            "rollover" if place > 0 => spread.rollover = true,
+            mode => spread.mode = mode.parse()?,
+        }
+    }
+    Ok(spread)
+}
+
+fn check_link_type(args: &Args, interfaces: &[Interface]) -> Result<()> {
+    let Some(wanted) = plan::link_type(args)? else {
+        return Ok(());
+    };
+    match interfaces
+        .iter()
+        .find(|interface| interface.link_type != wanted)
+    {
+        Some(interface) => Err(usage(format!(
+            "-y: {} has the link type {}, no other",
+            interface.full_name(),
+            interface.link_type
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Says what is captured on, as tcpdump does.
+fn announce(args: &Args, open: &OpenCapture) {
+    let interfaces = open.interfaces();
+    let mut names: Vec<String> = interfaces.iter().map(Interface::full_name).collect();
+    names.dedup();
+    if names.is_empty() {
+        names.extend(args.interfaces.iter().cloned());
+    }
+    let link = interfaces
+        .first()
+        .map_or(pktrail::LinkType::LINUX_SLL2, |i| i.link_type);
+    let snaplen = plan::snaplen(args).unwrap_or(plan::SNAPLEN_MAX);
+    report::say(&format!(
+        "pktrail: listening on {}, link-type {link}, snapshot length {snaplen} bytes",
+        names.join(", ")
+    ));
+    if args.verbose > 0 {
+        let place = match open.placement() {
+            None => "no filter",
+            Some(Placement::Kernel) => "the filter runs in the kernel",
+            Some(Placement::Here) => "the kernel cannot run the filter here; pktrail does",
+        };
+        let mib = open.ring_bytes() >> 20;
+        report::say(&format!(
+            "pktrail: {} rings, {mib} MiB in all; {place}",
+            open.rings()
+        ));
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fanout_has_a_number_a_mode_and_flags() {
+        let all = spread("4:lb:rollover:defrag").unwrap();
+        let expected = Spread {
+            members: Some(4),
+            mode: FanoutMode::LoadBalance,
+            rollover: true,
+            defrag: true,
+        };
+        assert_eq!(all, expected);
+        assert_eq!(spread("2:rollover").unwrap().mode, FanoutMode::Rollover);
+        assert_eq!(spread("auto").unwrap().members, None);
+        for wrong in ["0", "x", "2:fast", "257", ""] {
+            assert!(spread(wrong).is_err(), "{wrong}");
+        }
+    }
+}
