@@ -13,10 +13,7 @@ fn main() -> pktrail::Result<()> {
         .fanout(2, FanoutMode::Hash);
     let (mut flows, mut seen) = (HashMap::<FlowKey, u64>::new(), 0);
     let account = capture.run(|batch| {
-        for flow in batch
-            .iter()
-            .filter_map(|f| FlowKey::of(&f, batch.interface(f.info)?))
-        {
+        for flow in batch.flows() {
             *flows.entry(flow).or_default() += 1;
         }
         seen += batch.frames.len();

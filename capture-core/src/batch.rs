@@ -4,7 +4,7 @@
 //! ring block goes back to the kernel when the last batch that refers to it is
 //! dropped, on whatever thread that happens.
 
-use crate::{Frame, FrameInfo, Interface};
+use crate::{FlowKey, Frame, FrameInfo, Interface};
 use std::sync::Arc;
 
 /// Memory that holds frames: a ring block, a part of a file, a vector.
@@ -78,6 +78,12 @@ impl Batch {
                 options: slice(block, info.options_offset, info.options_len),
             }
         })
+    }
+
+    /// The flows of the frames that have one, frame by frame.
+    pub fn flows(&self) -> impl Iterator<Item = FlowKey> {
+        let flow = |frame: Frame<'_>| FlowKey::of(&frame, self.interface(frame.info)?);
+        self.iter().filter_map(flow)
     }
 
     /// The interface a frame was seen on.
