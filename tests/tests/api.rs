@@ -27,7 +27,7 @@ fn the_api_of_pktrail_is_the_listed_one() {
 fn compare(name: &str, sources: &str) {
     let now = list(name, &root().join(sources));
     let path = root().join("docs/api").join(format!("{name}.txt"));
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::var_os("PKTRAIL_GOLDEN").is_some() {
         fs::write(&path, &now).expect("the list can be written");
         return;
     }
