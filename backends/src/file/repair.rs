@@ -28,10 +28,7 @@ pub struct Repair {
 /// Says what [`repair`] would do, and changes nothing.
 pub fn examine(path: impl AsRef<Path>) -> Result<Repair> {
     let path = path.as_ref();
-    let file = File::open(path);
-    file.map_err(|cause| Error::io("cannot open it", cause))
-        .and_then(|mut file| scan(&mut file))
-        .map_err(|error| error.context(format!("cannot examine {}", path.display())))
+    scan(path).map_err(|error| error.context(format!("cannot examine {}", path.display())))
 }
 
 /// Cuts a damaged capture file after its last whole good block, in place, and
@@ -42,15 +39,14 @@ pub fn examine(path: impl AsRef<Path>) -> Result<Repair> {
 /// go: that is damage in the middle, not a writer that was cut off.
 pub fn repair(path: impl AsRef<Path>) -> Result<Repair> {
     let path = path.as_ref();
-    // Writing is asked for only where there is something to write.
-    let found = examine(path)
-        .map_err(|error| error.context(format!("cannot repair {}", path.display())))?;
-    if found.cut_bytes == 0 {
-        return Ok(found);
-    }
-    cut(path, &found)
-        .map_err(|error| error.context(format!("cannot repair {}", path.display())))?;
-    Ok(found)
+    let repaired = scan(path).and_then(|found| {
+        // Writing is asked for only where there is something to write.
+        if found.cut_bytes > 0 {
+            cut(path, &found)?;
+        }
+        Ok(found)
+    });
+    repaired.map_err(|error| error.context(format!("cannot repair {}", path.display())))
 }
 
 fn cut(path: &Path, found: &Repair) -> Result<()> {
@@ -94,7 +90,8 @@ fn zeros_from(file: &mut File, offset: u64) -> std::io::Result<bool> {
 }
 
 /// Reads the whole file.
-fn scan(file: &mut File) -> Result<Repair> {
+fn scan(path: &Path) -> Result<Repair> {
+    let file = &mut File::open(path).map_err(|cause| Error::io("cannot open it", cause))?;
     let failed = |cause| Error::io("cannot read it", cause);
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {

@@ -127,7 +127,10 @@ fn check_link_types(batch: &Batch, link_type: LinkType) -> Result<()> {
                 "a pcap file holds one link type: this one holds {}, but frames of {} have {}; \
                  write pcapng, or one interface a file",
                 link_type.0,
-                interface.full_name(),
+                match interface.full_name() {
+                    name if name.is_empty() => "another interface".to_owned(),
+                    name => name,
+                },
                 interface.link_type.0
             ),
         )),

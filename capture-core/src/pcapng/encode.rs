@@ -163,7 +163,10 @@ impl Encoder {
             format!(
                 "interface {} has link type {}, but the file has link type {}, and tcpdump reads \
                  no file with two; write the interfaces to different files",
-                interface.full_name(),
+                match interface.full_name() {
+                    name if name.is_empty() => format!("number {}", self.count),
+                    name => name,
+                },
                 interface.link_type.0,
                 first.0
             ),
