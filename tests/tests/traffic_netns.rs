@@ -1,7 +1,7 @@
 //! The demo's traffic, captured by pktrail and tcpdump at once. Needs root, tcpdump and what
 //! `scripts/traffic` uses.
 //!
-//! Owns the comparison of live captures: the same frames, with the same times, and the same words
+//! Owns the comparison of live captures: the same frames at the same time, and the same words
 //! for them with each of tcpdump's ways to print. Single protocols are compared in `text_peers`.
 
 use pktrail_tests::program;
@@ -149,6 +149,29 @@ fn assert_same(ours: &[&str], theirs: &[&str], what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}: one prints more lines");
 }
 
+/// The time of each frame of the traffic, in seconds.
+fn times(file: &Path) -> Vec<f64> {
+    let text = printed(Path::new("tcpdump"), &["-n", "-e", "-tt"], file);
+    let time = |line: &&str| line.split(' ').next().and_then(|word| word.parse().ok());
+    traffic(&text)
+        .iter()
+        .map(|line| time(line).expect("a line begins with a time"))
+        .collect()
+}
+
+/// Each socket reads the clock for itself where nobody did so before, so the times of a frame
+/// differ by microseconds, and by more on a busy machine.
+fn assert_near(ours: &[f64], theirs: &[f64]) {
+    for (number, (our, their)) in ours.iter().zip(theirs).enumerate() {
+        let apart = (our - their).abs();
+        assert!(
+            apart < 0.05,
+            "frame {}: {our} and {their} are {apart} s apart",
+            number + 1
+        );
+    }
+}
+
 /// Ways to print: each by itself, and with those that change what the others show.
 const WAYS: &[&[&str]] = &[
     &[],
@@ -189,7 +212,7 @@ fn pktrail_captures_and_prints_what_tcpdump_does() {
     let ours = capture.end();
     let theirs = reference.end();
 
-    let flags = ["-n", "-e", "-tt", "-xx"];
+    let flags = ["-n", "-e", "-t", "-xx"];
     let (our, their) = (
         printed(tcpdump, &flags, &ours),
         printed(tcpdump, &flags, &theirs),
@@ -204,6 +227,7 @@ fn pktrail_captures_and_prints_what_tcpdump_does() {
         "only {} lines",
         traffic(&our).len()
     );
+    assert_near(&times(&ours), &times(&theirs));
 
     for way in WAYS {
         for file in [&ours, &theirs] {
