@@ -339,6 +339,41 @@ fn a_false_length_is_named_and_costs_no_frame_before_it() {
 }
 
 #[test]
+fn any_false_number_costs_no_frame_before_it() {
+    // Lengths of options, records and secrets, captured and original lengths,
+    // interface numbers: whatever a number at an even place is.
+    for order in ORDERS {
+        for sample in [Sample::everything(order), Sample::pcap(order)] {
+            let all = read(&sample.bytes).frames;
+            let starts = sample.starts.iter().copied();
+            let mut before: Vec<(usize, usize)> = starts
+                .map(|start| (start, read(&sample.bytes[..start]).frames.len()))
+                .collect();
+            before.reverse();
+            for place in (0..sample.bytes.len() - 3).step_by(2) {
+                let first = before.iter().find(|(start, _)| *start <= place);
+                let safe = first.map_or(0, |(_, frames)| *frames);
+                let number = order.u16(&sample.bytes, place);
+                for false_one in [
+                    0,
+                    1,
+                    3,
+                    number ^ 4,
+                    number.wrapping_add(1),
+                    0x7fff,
+                    u16::MAX,
+                ] {
+                    let mut bytes = sample.bytes.clone();
+                    bytes[place..place + 2].copy_from_slice(&sample.n16(false_one));
+                    let outcome = read(&bytes);
+                    assert_eq!(outcome.frames[..safe], all[..safe], "{order:?} {place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn damage_in_either_format_never_panics() {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {
