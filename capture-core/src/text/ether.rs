@@ -2,7 +2,7 @@
 
 use super::context::{Context, Truncated, array_at, put, u16_at};
 use super::numbers::{ethertype, ethertype_name};
-use super::{arp, dump, ip, ip6, llc};
+use super::{arp, dump, ip, ip6, llc, lldp};
 
 const HEADER_LEN: usize = 14;
 const TAG_LEN: usize = 4;
@@ -159,6 +159,7 @@ pub(super) fn typed(
         ethertype::IPV4 => ip::print(cx, data, len)?,
         ethertype::IPV6 => ip6::print(cx, data, len)?,
         ethertype::ARP | ethertype::REVERSE_ARP => arp::print(cx, data, len)?,
+        ethertype::LLDP => lldp::print(cx, data, len)?,
         _ => return Ok(false),
     }
     Ok(true)

@@ -29,6 +29,7 @@ mod ipsec;
 mod lines;
 mod link;
 mod llc;
+mod lldp;
 mod mobility;
 mod mptcp;
 mod ntp;

@@ -11,6 +11,7 @@ pub(super) mod ethertype {
     pub(crate) const IPV6: u16 = 0x86dd;
     pub(crate) const JUMBO: u16 = 0x8870;
     pub(crate) const QINQ: u16 = 0x88a8;
+    pub(crate) const LLDP: u16 = 0x88cc;
     pub(crate) const VLAN_9100: u16 = 0x9100;
     pub(crate) const VLAN_9200: u16 = 0x9200;
     /// Values up to this one are lengths (IEEE 802.3).

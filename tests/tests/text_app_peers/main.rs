@@ -39,6 +39,21 @@ const DAMAGED_STYLES: &[&[&str]] = &[
 const CLASSES: &[(&str, &str)] = &[
     ("igmp dvmrp", "DVMRP messages are named only"),
     ("igmp pimv1", "PIM version 1 messages are named only"),
+    (
+        "Congestion Notification Subtype",
+        "of data centre bridging in LLDP only the bytes are shown",
+    ),
+    ("ETS Configuration Subtype", "the same"),
+    ("ETS Recommendation Subtype", "the same"),
+    ("Priority Flow Control Configuration Subtype", "the same"),
+    ("Application Priority Subtype", "the same"),
+    ("EVB Subtype", "the same"),
+    ("CDCP Subtype", "the same"),
+    (
+        "OUI ANSI/TIA",
+        "of LLDP's elements for telephones only the bytes are shown",
+    ),
+    ("OUI DCBX", "the same as of data centre bridging"),
 ];
 
 /// The differences that no class explains.

@@ -6,6 +6,7 @@ mod dns;
 mod icmp6;
 mod igmp;
 mod lines;
+mod lldp;
 mod ntp;
 mod small;
 mod tunnel;
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Made> {
         dhcp6::all(),
         tunnel::all(),
         small::all(),
+        lldp::all(),
     ]
     .concat()
 }
