@@ -4,7 +4,6 @@
 //! are added up. What devices and backlogs lost before the tap is the host's
 //! count, so that only the difference since the start is told.
 
-use super::ring_reader::RingReader;
 use crate::devices::netlink::{Netlink, softnet_drops};
 use crate::sys::packet::Statistics;
 use pktrail_core::SourceAccount;
@@ -52,15 +51,11 @@ impl Counters {
 pub(crate) struct Gaps(VecDeque<(u64, u64)>);
 
 impl Gaps {
-    /// Notes `lost` frames: they belong before the first closed block that says
-    /// so and has none noted yet, or else before the block the kernel has now.
-    pub(crate) fn note(&mut self, lost: u64, ring: &RingReader) {
-        if lost == 0 {
-            return;
+    /// Notes `lost` frames before the block with `number`.
+    pub(crate) fn note(&mut self, lost: u64, number: u64) {
+        if lost != 0 {
+            self.0.push_back((number, lost));
         }
-        let noted = self.0.back().map_or(0, |(number, _)| number + 1);
-        let number = ring.first_losing(noted);
-        self.0.push_back((number, lost));
     }
 
     /// Whether losses are noted for the block with `number` or one before it.

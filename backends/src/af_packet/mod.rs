@@ -220,8 +220,13 @@ impl AfPacket {
         Ok(placement)
     }
 
-    /// Adds up what the kernel counted, and notes where losses belong.
+    /// Adds up what the kernel counted. Losses belong behind all that is ready.
     fn count(&mut self) -> Result<()> {
+        self.count_before(self.reader.first_open())
+    }
+
+    /// Adds up what the kernel counted. Losses belong before the block `number`.
+    fn count_before(&mut self, number: u64) -> Result<()> {
         let new = self.tap.socket.statistics().map_err(|e| {
             Error::io(
                 format!("cannot read the counts of {}", self.options.full_name()),
@@ -229,7 +234,7 @@ impl AfPacket {
             )
         })?;
         self.counters.add(new);
-        self.gaps.note(u64::from(new.drops), &self.reader);
+        self.gaps.note(u64::from(new.drops), number);
         Ok(())
     }
 
@@ -237,8 +242,13 @@ impl AfPacket {
     fn read(&mut self) -> Result<Option<Batch>> {
         loop {
             let number = self.reader.next_number();
-            if self.reader.next_is_losing() && !self.gaps.has(number) {
+            // Asked while the ring is full, the count belongs behind what is in
+            // it; asked later, it would mix with the losses of the next time.
+            if self.reader.was_full() {
                 self.count()?;
+            }
+            if self.reader.next_is_losing() && !self.gaps.has(number) {
+                self.count_before(number)?;
             }
             let Some(lease) = self.reader.next_block() else {
                 return Ok(None);

@@ -56,17 +56,20 @@ impl RingReader {
         self.ring.frames_so_far(self.index(self.next)) != 0
     }
 
-    /// The number of the first block, from `from` on, that says that frames were
-    /// lost before it was closed; or else of the block that the kernel has now.
-    pub(crate) fn first_losing(&self, from: u64) -> u64 {
+    /// Whether the ring is or was full a moment ago: the last block but one is not
+    /// with the kernel. The last may just have been given back.
+    pub(crate) fn was_full(&self) -> bool {
+        let last_but_one = self.next + self.ring.shape().blocks as u64 - 2;
+        self.ring.is_closed(self.index(last_but_one))
+    }
+
+    /// The number of the first block that is not ready: the one that the kernel
+    /// fills now, or will fill next.
+    pub(crate) fn first_open(&self) -> u64 {
         let end = self.next + self.ring.shape().blocks as u64;
-        for number in self.next..end {
-            let index = self.index(number);
-            if !self.is_ready(index) || (number >= from && self.ring.is_losing(index)) {
-                return number;
-            }
-        }
-        end
+        (self.next..end)
+            .find(|number| !self.is_ready(self.index(*number)))
+            .unwrap_or(end)
     }
 
     fn is_ready(&self, index: usize) -> bool {
@@ -112,24 +115,29 @@ mod tests {
     }
 
     #[test]
-    fn losses_stand_before_the_block_that_was_closed_after_them() {
+    fn losses_of_a_full_ring_stand_behind_all_that_is_in_it() {
         let (kernel, mut reader) = ring();
         let mut gaps = Gaps::default();
-        kernel.poke(0, STATUS, USER);
-        kernel.poke(1, STATUS, USER);
-        // Read while the ring is full: they belong behind all closed blocks.
-        gaps.note(5, &reader);
-        assert!(!gaps.has(1) && gaps.has(2));
-        // The block after the loss is closed with the mark, a second loss after.
-        kernel.poke(2, STATUS, USER | LOSING);
-        kernel.poke(3, STATUS, USER | LOSING);
-        gaps.note(7, &reader);
+        assert!(!reader.was_full());
+        for index in 0..4 {
+            kernel.poke(index, STATUS, USER);
+        }
+        assert!(reader.was_full());
+        gaps.note(5, reader.first_open());
+        drop(reader.next_block().expect("closed"));
+        assert!(reader.was_full(), "a moment ago");
+        // The block after the loss is closed with the mark, and fills the ring
+        // again.
+        kernel.poke(0, STATUS, USER | LOSING);
+        assert!(reader.was_full());
+        gaps.note(7, reader.first_open());
         let mut lost = Vec::new();
         for _ in 0..4 {
             let number = reader.next_number();
             lost.push(gaps.take(number));
             drop(reader.next_block().expect("closed"));
         }
-        assert_eq!(lost, [0, 0, 5, 7]);
+        assert_eq!(lost, [0, 0, 0, 5]);
+        assert_eq!(gaps.take(reader.next_number()), 7);
     }
 }

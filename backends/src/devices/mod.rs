@@ -67,7 +67,7 @@ pub fn list(namespace: Option<&str>) -> Result<Vec<Device>> {
 }
 
 /// The device that is captured on when none is named: the first of [`list`] that
-/// is up and not the loopback device, or else the loopback device.
+/// is up, as tcpdump chooses.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] if no device is up, and those of [`list`].

@@ -44,10 +44,24 @@ fn a_namespace_is_found_by_name_path_and_process() {
     sleeper.wait().expect("it ends");
 }
 
+/// The list, once the kernel has noticed that the cable is in, which takes it up
+/// to a second.
+fn connected(pair: &VethPair) -> Vec<devices::Device> {
+    let start = std::time::Instant::now();
+    loop {
+        let devices = devices::list(Some(pair.b.name())).expect("a list");
+        let done = devices.iter().any(|device| device.connected == Some(true));
+        if done || start.elapsed().as_secs() > 5 {
+            return devices;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn devices_of_a_namespace_are_listed_with_their_facts() {
     let pair = VethPair::with_queues("list", 4);
-    let devices = devices::list(Some(pair.b.name())).expect("a list");
+    let devices = connected(&pair);
     let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
     assert_eq!(names, [VethPair::B, "lo"]);
     let device = &devices[0];

@@ -4,6 +4,7 @@
 use super::support::{Collected, PORT, options, payload, send, started, udp};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pktrail::af_packet::Options;
+use pktrail::inject::{Injector, NUMBER_AT, Sizes};
 use pktrail::{Batch, Next, Source};
 use pktrail_tests::netns::VethPair;
 use std::os::fd::AsFd;
@@ -47,6 +48,67 @@ fn what_is_sent_is_captured_or_lost_and_counted() {
         );
     }
     assert_eq!(numbers.last(), Some(&5009));
+}
+
+/// Several times full and empty again, at the rate of a fast link.
+#[test]
+fn under_a_flood_the_sum_is_exact_and_every_gap_is_told() {
+    let pair = VethPair::new("flood");
+    let mut source = started(&tiny(&pair));
+    let sent = 300_000;
+    let (numbers, told) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            pair.b.within(|| {
+                let mut injector = Injector::new(VethPair::B, Sizes::Fixed(64)).expect("injector");
+                (0..6)
+                    .map(|_| injector.run(sent / 6).expect("run"))
+                    .sum::<u64>()
+            })
+        });
+        let mut numbers: Vec<u64> = Vec::new();
+        let mut told = Vec::new();
+        let mut stopped = false;
+        loop {
+            if !stopped && sender.is_finished() {
+                source.stop().expect("stop");
+                stopped = true;
+            }
+            match source
+                .next_batch(Duration::from_millis(5))
+                .expect("next_batch")
+            {
+                Next::Batch(batch) => {
+                    for frame in batch.iter() {
+                        let bytes = frame.data[NUMBER_AT..NUMBER_AT + 8].try_into();
+                        numbers.push(u64::from_be_bytes(bytes.expect("eight")));
+                        told.push(u64::from(frame.info.lost_before));
+                    }
+                    // A slow reader, so that the ring overflows again and again.
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Next::End => break,
+                _ => {}
+            }
+        }
+        assert_eq!(sender.join().expect("sender"), sent);
+        (numbers, told)
+    });
+    let account = source.account().expect("account");
+    assert_eq!(account.received + account.lost.softnet, sent);
+    assert_eq!(account.received, numbers.len() as u64 + account.lost.ring);
+    assert!(account.lost.ring > 0 && account.freezes > 2, "{account:?}");
+    assert!(numbers.is_sorted_by(|a, b| a < b), "each once, in order");
+    // Told is never more than what is missing by then, and all of it by the end.
+    let mut told_so_far = 0;
+    for (at, number) in numbers.iter().enumerate() {
+        told_so_far += told[at];
+        assert!(
+            told_so_far <= number - at as u64,
+            "a loss told before it happened"
+        );
+    }
+    let last = numbers.last().expect("frames") + 1;
+    assert!(told_so_far + (sent - last) >= account.lost.ring);
 }
 
 #[test]
