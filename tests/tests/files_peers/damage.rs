@@ -19,7 +19,7 @@ fn a_cut_file_has_the_frames_that_tshark_finds_and_repair_makes_it_clean() {
     let folder = Folder::new();
     let batch = batch(40);
     for bytes in [pcapng_bytes(&batch), pcap_bytes(&batch, Precision::Nano)] {
-        for part in 1..12 {
+        for part in [3, 6, 11] {
             let cut = bytes.len() * part / 12 + part;
             let path = folder.file("cut", &bytes[..cut]);
             let (ours, _, end) = read(&path);
