@@ -3,7 +3,7 @@
 //! Owns the examples. They are parsed, never compiled.
 
 use super::tree::{File, Tree};
-use super::{RULES, judge, project};
+use super::{RULES, judge, project, stale_allowances};
 
 /// Rule, path and text of a file that breaks it.
 const BAD: &[(&str, &str, &str)] = &[
@@ -143,6 +143,13 @@ fn an_allowance_covers_its_own_place_only() {
         complaints.len() == 1 && complaints[0].starts_with("cli/src/b.rs"),
         "{complaints:?}"
     );
+}
+
+#[test]
+fn an_allowance_that_allows_nothing_is_found() {
+    let rows = File::new("tests/tidy.allow", "header cli/src/a.rs because\n");
+    let tree = Tree::of(vec![rows, File::new("cli/src/a.rs", "//! About a.\n")]);
+    assert_eq!(stale_allowances(&tree).len(), 1);
 }
 
 #[test]
