@@ -1,10 +1,16 @@
 //! Frames as text, in the words of tcpdump 4.99.
 //!
 //! A file for each protocol. Each has one `print` that is given what was
-//! captured of its payload and how long that payload was on the wire, and that
-//! appends to the context's output. Data that ends too soon is
-//! [`Truncated`]; the caller at the top then ends the line with the name of the
-//! protocol that was being printed (`[|dns]`).
+//! captured of its payload (`data`) and how long that payload was on the wire
+//! (`len`), and that appends to the context's output. A packet's own length
+//! cuts `data` for what is inside it.
+//!
+//! Data that ends too soon ends in one of two ways, and each place has to take
+//! the one that tcpdump takes there. `Err(Truncated)` ends the whole frame: the
+//! caller at the top closes the line with the name of the protocol that was
+//! being printed (`[|dns]`), and a dump then shows the link-layer header too.
+//! `Context::put_truncated` says the same in place, and printing goes on
+//! behind the protocol.
 
 mod address;
 mod arp;

@@ -2,6 +2,7 @@
 //! decodes and we do not: up to where it begins, both have to agree.
 
 use pktrail_tests::tcpdump::Difference;
+use std::net::IpAddr;
 
 /// A class of differences.
 struct Class {
@@ -28,7 +29,7 @@ const CLASSES: &[Class] = &[
         name: "an IP protocol that only tcpdump decodes",
         fits: |_, it| {
             [
-                "8", "9", "33", "46", "47", "55", "88", "89", "103", "112", "113", "132",
+                "8", "9", "33", "46", "55", "88", "89", "103", "112", "113", "132",
             ]
             .iter()
             .any(|word| it.ours.contains(&format!(" ip-proto-{word} ")))
@@ -42,13 +43,11 @@ const CLASSES: &[Class] = &[
         name: "an 802.2 access point or SNAP protocol that only tcpdump decodes",
         fits: |_, it| {
             [
-                "STP Unn",
                 "IPX Unn",
                 "OSI Unn",
                 "NetBeui Unn",
                 "oui Cisco",
                 "oui Ethernet bridged",
-                "dsap STP",
                 "dsap IPX",
                 "dsap OSI",
                 "dsap NetBeui",
@@ -122,11 +121,23 @@ pub(crate) fn class(it: &Difference) -> Option<&'static str> {
         .map(|class| class.name)
 }
 
-/// The ports in the text of one frame: what follows the last dot or space
-/// before ` > ` and before `: `.
+/// The ports in a text: what stands on both sides of `>`, with an address
+/// before it or alone.
 fn ports(text: &str) -> Vec<u16> {
-    text.split([' ', ':'])
-        .filter_map(|word| word.rsplit('.').next()?.parse().ok())
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let port = |word: &&str| {
+        let word = word.trim_end_matches(':');
+        match word.rsplit_once('.') {
+            Some((host, port)) if host.parse::<IpAddr>().is_ok() => port.parse().ok(),
+            Some(_) => None,
+            None => word.parse().ok(),
+        }
+    };
+    words
+        .windows(3)
+        .filter(|three| three[1] == ">")
+        .flat_map(|three| [port(&three[0]), port(&three[2])])
+        .flatten()
         .collect()
 }
 
@@ -134,12 +145,8 @@ fn ports(text: &str) -> Vec<u16> {
 fn is_udp_port(port: u16) -> bool {
     matches!(
         port,
-        53 | 67
-            | 68
-            | 69
-            | 88
-            | 123
-            | 137
+            88
+            |  137
             | 138
             | 161
             | 162
@@ -147,13 +154,10 @@ fn is_udp_port(port: u16) -> bool {
             | 320
             | 496
             | 500
-            | 514
-            | 520
+            |  520
             | 521
             | 525
-            | 546
-            | 547
-            | 646
+            |   646
             | 654
             | 698
             | 701
@@ -180,13 +184,9 @@ fn is_udp_port(port: u16) -> bool {
             | 4500
             | 4567
             | 4784
-            | 4789
-            | 4790
-            | 5060
-            | 5353
-            | 5359
-            | 6081
-            | 6343
+            |  4790
+            |   5359
+            |  6343
             | 6635
             | 6696..=6697
             | 6784
@@ -207,26 +207,6 @@ fn is_udp_port(port: u16) -> bool {
 fn is_tcp_port(port: u16) -> bool {
     matches!(
         port,
-        21 | 22
-            | 23
-            | 25
-            | 43
-            | 53
-            | 80
-            | 139
-            | 179
-            | 323
-            | 445
-            | 554
-            | 639
-            | 646
-            | 1723
-            | 2049
-            | 6633
-            | 6653
-            | 8080
-            | 8554
-            | 10288
-            | 6379
+        23 | 139 | 179 | 323 | 445 | 639 | 646 | 1723 | 2049 | 6633 | 6653 | 10288 | 6379
     )
 }
