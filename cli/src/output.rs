@@ -12,7 +12,7 @@ use pktrail::pcap::Precision;
 use pktrail::pcapng::{Encoder, Section};
 use pktrail::rotation::{Rules, parse_size};
 use pktrail::tee::Tee;
-use pktrail::text::{NoNames, Printer};
+use pktrail::text::Printer;
 use pktrail::{Interface, Result, Sink};
 use std::path::Path;
 
@@ -89,11 +89,8 @@ fn count(args: &Args) -> Result<Option<u64>> {
 fn text(args: &Args, origin: &Origin) -> Result<TextSink> {
     let mut style = plan::style(args)?;
     style.interface = origin.show_interface;
-    let printer = match style.numeric && style.time != pktrail::text::Time::OfDay {
-        // Local time needs the time zone, names need the databases.
-        true if style.time == pktrail::text::Time::Epoch => Printer::new(style, Box::new(NoNames)),
-        _ => Printer::new(style, Box::new(SystemNames::new())),
-    };
+    // With -n too: local time and the interfaces of cooked frames come from there.
+    let printer = Printer::new(style, Box::new(SystemNames::new()));
     let form = if args.json { Form::Json } else { Form::Text };
     Ok(TextSink::new(printer, form))
 }
