@@ -46,7 +46,7 @@ pub struct Output {
     /// is read.
     pub is_live: bool,
     /// The interfaces known from the start: they stand in the file even if no
-    /// frame comes.
+    /// frame comes. The table of every batch must begin with them.
     pub interfaces: Vec<Interface>,
     /// `-U`: each batch is written at once. Otherwise within a second.
     pub packet_buffered: bool,

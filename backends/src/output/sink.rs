@@ -150,17 +150,18 @@ impl FileSink {
     }
 
     fn open_target(&mut self, path: &Path) -> Result<()> {
+        // What the format refuses, it refuses before there is a file.
+        self.format.begin(&self.interfaces, &mut self.buffer)?;
         let is_stdout = self.rotation.is_none() && path.as_os_str() == "-";
         let target = match is_stdout {
-            true => Target::stdout()?,
-            false => Target::open(path)?,
+            true => Target::stdout(),
+            false => Target::open(path),
         };
+        self.target = Some(target.inspect_err(|_| self.buffer.clear())?);
         self.record = FileRecord {
             path: path.into(),
             ..FileRecord::default()
         };
-        self.target = Some(target);
-        self.format.begin(&self.interfaces, &mut self.buffer)?;
         // A reader of the file finds at least its beginning.
         self.flush()
     }

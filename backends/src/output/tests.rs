@@ -565,6 +565,18 @@ fn what_cannot_be_is_said_at_once() {
     let said = open("/nonexistent/out", Rules::default());
     assert_eq!(said.kind(), ErrorKind::NotFound);
     assert!(format!("{said:#}").starts_with("cannot write to /nonexistent/out: No such file"));
+    let folder = Folder::new("refusal");
+    let raw = Interface {
+        link_type: LinkType::RAW,
+        ..ethernet()
+    };
+    let interfaces = vec![ethernet(), raw];
+    let mixed = FileSink::open(Output {
+        interfaces,
+        ..output(folder.0.join("out"))
+    });
+    assert_eq!(mixed.err().unwrap().kind(), ErrorKind::Usage);
+    assert_eq!(folder.names(), [""; 0]);
     let planned = Rules {
         packets: Some(1),
         ..Rules::default()
