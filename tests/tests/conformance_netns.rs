@@ -1,8 +1,10 @@
 //! What every backend must do, run over the table of backends: `af_packet` on a
 //! loopback interface of the tests' own, `memory` as it is. Needs root.
 
-use pktrail::{BACKENDS, Backend, ErrorKind, Next, Probe, Request};
+use caps::{CapSet, Capability};
+use pktrail::{BACKENDS, Backend, ErrorKind, Needs, Next, Probe, Request};
 use pktrail_tests::netns::Netns;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// A request that the backend can serve, in a namespace of its own.
@@ -43,6 +45,47 @@ fn the_probe_of_root_says_that_it_works() {
             "{}: {probe:?}",
             backend.name
         );
+    }
+}
+
+/// Leaves the calling thread, which must end soon, nothing but what is needed.
+fn keep_only(needs: Needs) {
+    let kept = match needs {
+        Needs::Nothing => HashSet::new(),
+        Needs::NetRaw => HashSet::from([Capability::CAP_NET_RAW]),
+    };
+    caps::set(None, CapSet::Effective, &kept).expect("fewer capabilities");
+    caps::set(None, CapSet::Permitted, &kept).expect("fewer capabilities");
+}
+
+#[test]
+fn the_privilege_in_the_row_is_enough_and_its_lack_is_said() {
+    for backend in BACKENDS {
+        let netns = Netns::new(&format!("conf-{}", backend.name));
+        let request = Request {
+            netns: None,
+            ..request(&netns)
+        };
+        netns.within(|| {
+            keep_only(backend.needs);
+            let mut sources = (backend.open)(&request).expect(backend.name);
+            sources[0].start().expect(backend.name);
+            sources[0].next_batch(Duration::ZERO).expect(backend.name);
+            let probe = (backend.probe)();
+            assert!(matches!(probe, Probe::Works { .. }), "{probe:?}");
+        });
+        netns.within(|| {
+            keep_only(Needs::Nothing);
+            match ((backend.probe)(), (backend.open)(&request)) {
+                (Probe::Works { .. }, Ok(_)) => assert_eq!(backend.needs, Needs::Nothing),
+                (Probe::Needs(probe), Err(open)) => {
+                    assert_ne!(backend.needs, Needs::Nothing);
+                    assert_eq!(probe.kind(), ErrorKind::Permission);
+                    assert_eq!(open.kind(), ErrorKind::Permission);
+                }
+                (probe, opened) => panic!("{probe:?}, opened: {}", opened.is_ok()),
+            }
+        });
     }
 }
 

@@ -116,8 +116,9 @@ impl AfPacket {
         let mut notices = VecDeque::new();
         // What is known of the devices adorns the file; a capture goes without.
         let devices = devices::list(options.netns.as_deref()).unwrap_or_default();
+        // What virtual devices say of their speed means nothing.
         let speed = (devices.iter())
-            .find(|device| device.name == options.interface)
+            .find(|device| device.name == options.interface && device.kind == "ethernet")
             .and_then(|device| device.speed_bps);
         let shape = open::shape(options, members, speed)?;
         let (tap, netlink) = netns::within(options.netns.as_deref(), || {

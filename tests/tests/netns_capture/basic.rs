@@ -128,3 +128,19 @@ fn an_unknown_interface_is_answered_with_the_nearest() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("did you mean pkt-a?"), "{error}");
 }
+
+#[test]
+fn the_default_ring_is_64_mib_and_ready_at_once() {
+    let pair = VethPair::new("size");
+    let start = Instant::now();
+    let source = started(&Options {
+        netns: Some(pair.b.name().into()),
+        ..Options::new(VethPair::B)
+    });
+    assert_eq!(source.ring_bytes(), 64 << 20);
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+}

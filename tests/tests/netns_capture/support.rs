@@ -3,6 +3,7 @@
 use pktrail::af_packet::{AfPacket, Options};
 use pktrail::{Batch, FrameInfo, Next, Notice, Source, SourceAccount};
 use pktrail_tests::netns::{Netns, VethPair};
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,19 @@ pub(crate) fn started(options: &Options) -> AfPacket {
 
 /// A UDP socket in `netns`, bound to `address:port`.
 pub(crate) fn udp(netns: &Netns, address: &str, port: u16) -> UdpSocket {
-    netns.within(|| UdpSocket::bind((address, port)).expect("bind"))
+    let start = Instant::now();
+    // A process that another test is just starting has copies of all sockets
+    // for a moment, of those closed here too.
+    netns.within(|| {
+        loop {
+            match UdpSocket::bind((address, port)) {
+                Err(e) if e.kind() == ErrorKind::AddrInUse && start.elapsed().as_secs() < 5 => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                bound => return bound.expect("bind"),
+            }
+        }
+    })
 }
 
 /// Sends numbered frames from `a` to `b` of the pair. Somebody listens there, so
