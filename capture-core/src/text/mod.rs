@@ -43,6 +43,7 @@ mod numbers;
 mod payload;
 mod phrases;
 mod ports;
+mod resp;
 mod sll;
 mod ssh;
 mod stamp;
@@ -55,6 +56,7 @@ mod tests;
 mod tftp;
 mod tunnel;
 mod udp;
+mod vrrp;
 
 use crate::{Frame, Interface};
 use context::put;

@@ -39,6 +39,7 @@ pub(super) mod protocol {
     pub(crate) const MOBILITY_OLD: u8 = 62;
     pub(crate) const SUN_ND: u8 = 77;
     pub(crate) const IPCOMP: u8 = 108;
+    pub(crate) const VRRP: u8 = 112;
     pub(crate) const SCTP: u8 = 132;
     pub(crate) const MOBILITY: u8 = 135;
     pub(crate) const ETHERNET: u8 = 143;

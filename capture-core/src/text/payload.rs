@@ -3,7 +3,7 @@
 
 use super::context::{Context, Truncated, array_at, bytes_at, put, u8_at};
 use super::numbers::{database_name, protocol, protocol_name};
-use super::{checksum, ether, icmp, icmp6, igmp, ip, ip6, ipsec, tcp, tunnel, udp};
+use super::{checksum, ether, icmp, icmp6, igmp, ip, ip6, ipsec, tcp, tunnel, udp, vrrp};
 
 /// An IP header: the packet from it on, as far as it was captured. Who makes
 /// one has seen that the fixed header is there.
@@ -32,6 +32,11 @@ impl<'a> Ip<'a> {
     /// is being printed.
     pub(super) fn next(self) -> Result<u8, Truncated> {
         u8_at(self.packet, if self.version() == 6 { 6 } else { 9 })
+    }
+
+    /// Hops that are left.
+    pub(super) fn hops(self) -> Result<u8, Truncated> {
+        u8_at(self.packet, if self.version() == 6 { 7 } else { 8 })
     }
 
     /// Both addresses, as text.
@@ -113,6 +118,7 @@ pub(super) fn print(
         (protocol::IGMP, 4) => igmp::print(cx, data, len),
         (protocol::ESP, _) => ipsec::print_esp(cx, data, len),
         (protocol::GRE, _) => tunnel::gre(cx, data, len),
+        (protocol::VRRP, _) => vrrp::print(cx, data, len, ip),
         (protocol::IPCOMP, _) => ipsec::print_ipcomp(cx, data),
         (protocol::IPV4, _) => ip::print(cx, data, len),
         (protocol::IPV6, _) => ip6::print(cx, data, len),

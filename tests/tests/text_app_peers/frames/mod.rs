@@ -32,9 +32,15 @@ pub(crate) fn all() -> Vec<Made> {
         dhcp6::all(),
         tunnel::all(),
         small::all(),
+        small::routers(),
         lldp::all(),
     ]
     .concat()
+}
+
+/// Those that show no addresses but the IP header's, whose names a test can know.
+pub(crate) fn without_addresses() -> Vec<Made> {
+    [dns::all(), lines::all(), small::all()].concat()
 }
 
 const STATIONS: ([u8; 6], [u8; 6]) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);

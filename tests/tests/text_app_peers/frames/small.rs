@@ -1,6 +1,7 @@
-//! Small protocols: SSH's first line, syslog, TFTP, spanning tree.
+//! Small protocols: SSH's first line, syslog, TFTP, spanning tree, Redis, VRRP,
+//! IPsec over UDP.
 
-use super::{Made, STATIONS, tcp, udp};
+use super::{DESTINATION6, Made, STATIONS, checksum, ip4, ip6, tcp, udp};
 
 fn spanning_tree() -> Vec<Vec<u8>> {
     let mut config = vec![0, 0, 0, 0, 0x81, 0x80, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 4];
@@ -51,8 +52,70 @@ fn bridged(payload: &[u8]) -> Made {
     }
 }
 
+fn redis() -> Vec<Made> {
+    [
+        &b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"[..],
+        b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n",
+        b"+OK\r\n-ERR no\r\n:42\r\n",
+        b"$-1\r\n*-1\r\n$0\r\n\r\n*0\r\n",
+        b"$-2\r\n$99999999999\r\n$x\r\n*-\r\n",
+        b"*2\r\n*1\r\n:1\r\n+a\xff\x01\r\n",
+        b"PING\r\n\r\nGET key\nSET a\r",
+        b"\r\n\r\n",
+        b"PING",
+        b"$5\r\nabc\r\n",
+        b"$3\r\nabcdef\r\n",
+        b"$12",
+        b"$12\r",
+        b"$1x\r\nab\r\n",
+        b"*3\r\n:1\r\n",
+        b"+no end",
+        b"*",
+    ]
+    .into_iter()
+    .map(|text| tcp(50_000, 6379, text))
+    .collect()
+}
+
+/// Advertisements of virtual routers; the right checksum is in every second.
+pub(crate) fn routers() -> Vec<Made> {
+    let mut frames = Vec::new();
+    for first in [0x21, 0x31, 0x22, 0x41, 0x11] {
+        for authentication in [0, 1, 2, 7] {
+            let mut message = vec![first, 7, 100, 2, authentication, 1, 0, 0];
+            message.extend([10, 0, 0, 1, 10, 0, 0, 2]);
+            message.extend(*b"secret\0\0");
+            frames.push(ip4(112, &message));
+            let sum = checksum(&[&message]);
+            message[6..8].copy_from_slice(&sum);
+            frames.push(ip4(112, &message));
+            message[3] = 1;
+            frames.push(ip4(112, &message[..12]));
+        }
+        let mut message = vec![first, 7, 255, 1, 0, 100, 0, 0];
+        message.extend(DESTINATION6);
+        frames.push(ip6(112, &message));
+    }
+    frames
+}
+
+fn ipsec() -> Vec<Made> {
+    [
+        &[0xff][..],
+        &[0xfe],
+        &[1, 2, 3],
+        &[0, 0, 0x12, 0x34, 0, 0, 0, 7, 1, 2, 3, 4],
+        &[0, 0, 0x12, 0x34, 0, 0, 0],
+        &[9, 9, 9, 9],
+    ]
+    .into_iter()
+    .map(|message| udp(4500, 4500, message))
+    .collect()
+}
+
 pub(crate) fn all() -> Vec<Made> {
     let mut frames: Vec<Made> = spanning_tree().iter().map(|it| bridged(it)).collect();
+    frames.extend([redis(), ipsec()].concat());
     for text in [
         &b"SSH-2.0-OpenSSH_9.2p1\r\n"[..],
         b"SSH-1.99-x\n",
