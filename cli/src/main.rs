@@ -25,6 +25,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // So that a limit on file sizes is an error with a sentence.
+    pktrail::output::ignore_file_size_signal();
     match run(std::env::args_os().collect()) {
         Ok(status) => status,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,

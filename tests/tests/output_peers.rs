@@ -7,6 +7,7 @@ use pktrail::pcap::Precision;
 use pktrail::rotation::{Rules, parse_size};
 use pktrail::{Account, Batch, FrameInfo, Interface, LinkType, Losses, Sink, SourceAccount};
 use pktrail_tests::files::{Folder, seconds, tshark_seconds};
+use pktrail_tests::program;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -195,6 +196,29 @@ fn a_limit_on_the_file_size_leaves_a_valid_file() {
         .expect("sh runs");
     assert_eq!(ended.status.code(), Some(1), "{}", say(&ended));
     check_after_failure(&path, &ended, "File too large");
+}
+
+#[test]
+fn the_program_outlives_a_limit_on_the_file_size() {
+    let folder = Folder::new("program-ulimit");
+    let (input, cut) = (folder.path("in.pcapng"), folder.path("out.pcapng"));
+    write(output(&input), [batch(0..1000)]);
+    let ended = Command::new("sh")
+        .args(["-c", "ulimit -f 200; exec \"$@\"", "sh"])
+        .arg(program::path())
+        .arg("-r")
+        .arg(&input)
+        .arg("-w")
+        .arg(&cut)
+        .output()
+        .expect("sh runs");
+    assert_eq!(ended.status.code(), Some(1), "{}", say(&ended));
+    assert!(say(&ended).contains("File too large"), "{}", say(&ended));
+    let held = tshark_seconds(&cut);
+    assert_eq!(held, (0..held.len() as u64).collect::<Vec<u64>>());
+    assert!(held.len() > 50, "{}", held.len());
+    let (whole, _) = seconds(&fs::read(&cut).expect("a file"));
+    assert_eq!(whole, fs::metadata(&cut).expect("a file").len());
 }
 
 /// The file is valid, and what it holds and what was lost add up.

@@ -2,7 +2,7 @@
 
 use crate::{FrameInfo, Losses};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// A finished file.
@@ -27,17 +27,22 @@ impl FileRecord {
     /// (RFC 3339 in UTC with nanoseconds; null without a frame), `packets`,
     /// `bytes`, and `lost` by place.
     pub fn to_json(&self) -> String {
-        let places = self.lost.by_place().into_iter();
-        let lost: Map<String, Value> = places.map(|(name, n)| (name.into(), n.into())).collect();
-        let line = json!({
-            "file": self.path.to_string_lossy(),
-            "first": self.first_ns.map(time),
-            "last": self.last_ns.map(time),
-            "packets": self.packets,
-            "bytes": self.bytes,
-            "lost": lost,
-        });
-        format!("{line}\n")
+        // Put together here, so that the members keep this order.
+        let lost: Vec<String> = self
+            .lost
+            .by_place()
+            .iter()
+            .map(|(place, count)| format!("\"{place}\":{count}"))
+            .collect();
+        format!(
+            "{{\"file\":{},\"first\":{},\"last\":{},\"packets\":{},\"bytes\":{},\"lost\":{{{}}}}}\n",
+            Value::from(self.path.to_string_lossy()),
+            Value::from(self.first_ns.map(time)),
+            Value::from(self.last_ns.map(time)),
+            self.packets,
+            self.bytes,
+            lost.join(",")
+        )
     }
 
     pub(super) fn add(&mut self, info: &FrameInfo) {

@@ -235,15 +235,17 @@ impl FileSink {
             return error;
         }
         self.state = State::Failed;
+        let valid = format!("{name} is valid and holds {frames} frames in {bytes} bytes");
         let lost = match self.losses().disk {
-            1 => "1 frame is lost".into(),
-            lost => format!("{lost} frames are lost"),
+            0 => None,
+            1 => Some("1 frame is lost".into()),
+            lost => Some(format!("{lost} frames are lost")),
         };
-        match is_regular {
-            true => error.context(format!(
-                "{lost}; {name} is valid and holds {frames} frames in {bytes} bytes"
-            )),
-            false => error.context(lost),
+        match (lost, is_regular) {
+            (Some(lost), true) => error.context(format!("{lost}; {valid}")),
+            (Some(lost), false) => error.context(lost),
+            (None, true) => error.context(valid),
+            (None, false) => error,
         }
     }
 

@@ -334,6 +334,8 @@ fn a_full_device_is_an_error_that_counts() {
         "9000 frames are lost: cannot write to /dev/full: No space left on device (os error 28)"
     );
     assert_eq!(sink.losses().disk, 9_000);
+    let error = FileSink::open(output("/dev/full")).err().unwrap();
+    assert!(format!("{error:#}").starts_with("cannot write to /dev/full: No space"));
     // What comes after is lost too, and the end says nothing new.
     sink.write(numbered(0..2, 0)).unwrap();
     assert_eq!((sink.losses().disk, sink.surplus()), (9_002, 0));
