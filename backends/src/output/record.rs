@@ -35,7 +35,8 @@ impl FileRecord {
             .map(|(place, count)| format!("\"{place}\":{count}"))
             .collect();
         format!(
-            "{{\"file\":{},\"first\":{},\"last\":{},\"packets\":{},\"bytes\":{},\"lost\":{{{}}}}}\n",
+            "{{\"file\":{},\"first\":{},\"last\":{},\"packets\":{},\"bytes\":{},\
+             \"lost\":{{{}}}}}\n",
             Value::from(self.path.to_string_lossy()),
             Value::from(self.first_ns.map(time)),
             Value::from(self.last_ns.map(time)),
