@@ -6,6 +6,7 @@ mod basic;
 mod changes;
 mod filters;
 mod groups;
+mod offload;
 mod places;
 mod privileges;
 mod rings;
