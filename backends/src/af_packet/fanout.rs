@@ -76,7 +76,8 @@ pub struct Fanout {
     /// Whether a frame for a full ring goes to the next one with room. It breaks
     /// the order within a flow, which the merge by time restores.
     pub rollover: bool,
-    /// Whether IPv4 fragments are put together before the member is picked.
+    /// Whether IPv4 fragments are put together before the member is picked. The
+    /// kernel then delivers the whole datagram in place of the fragments.
     pub defrag: bool,
 }
 

@@ -247,7 +247,8 @@ pub(crate) fn no_such(name: &str, namespace: Option<&str>) -> Error {
         "there are no interfaces at all".into()
     } else {
         let shown = &names[..names.len().min(8)];
-        format!("there are {}", shown.join(", "))
+        let is = if shown.len() == 1 { "is" } else { "are" };
+        format!("there {is} {}", shown.join(", "))
     };
     let what = format!("there is no interface {name}{place}: {rest}");
     Error::new(ErrorKind::NotFound, what)

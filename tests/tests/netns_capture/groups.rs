@@ -65,6 +65,20 @@ fn flags_change_nothing_of_the_sum() {
     }
 }
 
+#[test]
+fn defragmented_datagrams_come_as_one() {
+    let pair = VethPair::new("defrag");
+    let options = options(VethPair::B, &pair.b);
+    let members = open_group(&options, 2, FanoutMode::Hash, false, true);
+    let mut members = start(members.expect("a group"));
+    send(&pair, 0..5, 4000);
+    let collected = drain_all(&mut members);
+    assert_eq!(union(&collected), [0, 1, 2, 3, 4]);
+    for seen in collected.iter().flat_map(|one| &one.frames) {
+        assert_eq!(seen.info.len, 4042);
+    }
+}
+
 /// With rollover, a full ring's frames go to the other; none is lost.
 #[test]
 fn rollover_saves_what_one_ring_cannot_hold() {

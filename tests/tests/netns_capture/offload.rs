@@ -37,7 +37,10 @@ fn segments_and_checksums_of_a_local_sender_are_told() {
         assert_eq!(seen.info.caplen, seen.info.len);
         let flags = seen.info.flags;
         assert_eq!(flags.has(Flags::TCP_SEGMENTATION), seen.info.len > 1514);
-        // Neither end of a veth computes checksums.
-        assert!(flags.has(Flags::CHECKSUM_NOT_READY), "{flags:?}");
+        // Nobody computes the checksums of data that goes over a veth; some lone
+        // acknowledgements are made with one.
+        if seen.info.len > 100 {
+            assert!(flags.has(Flags::CHECKSUM_NOT_READY), "{flags:?}");
+        }
     }
 }
