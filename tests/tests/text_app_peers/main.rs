@@ -40,6 +40,10 @@ const DAMAGED_STYLES: &[&[&str]] = &[
 const CLASSES: &[(&str, &str)] = &[
     ("igmp dvmrp", "DVMRP messages are named only"),
     ("igmp pimv1", "PIM version 1 messages are named only"),
+    (
+        "Loopback, skipCount",
+        "an Ethernet type, in a tunnel, that only tcpdump knows",
+    ),
     ("NONESP-encap: ", "messages of IKE are not looked into"),
     (
         "Congestion Notification Subtype",
@@ -140,12 +144,19 @@ impl Numbers {
     }
 }
 
+/// Words that mean something as a length, a count, a type or a pointer.
+const WORDS: [u16; 11] = [0, 1, 2, 4, 8, 0x29, 0x7f, 0xff, 0x0102, 0xc00c, 0xffff];
+
 /// A frame with some bytes of its payload changed. Link and IP headers stay,
 /// they have a test of their own.
 fn mutate(made: &Made, numbers: &mut Numbers) -> Recorded {
     let mut bytes = made.bytes.clone();
     for _ in 0..1 + numbers.below(4) {
-        let at = made.payload + numbers.below(bytes.len() - made.payload);
+        let at = made.payload + numbers.below(made.end - made.payload);
+        if let Some(word) = bytes.get_mut(at..at + 2).filter(|_| numbers.below(3) == 0) {
+            word.copy_from_slice(&WORDS[numbers.below(WORDS.len())].to_be_bytes());
+            continue;
+        }
         bytes[at] = match numbers.below(4) {
             0 => 0,
             1 => 0xff,

@@ -407,7 +407,7 @@ fn name(
     base: usize,
 ) -> Result<Option<usize>, Truncated> {
     cx.put(" ");
-    dns::print_name(cx, data, at, base, usize::MAX)
+    dns::print_name(cx, data, at, base)
 }
 
 fn domains(cx: &mut Context<'_>, place: Place<'_>) -> Result<Outcome, Truncated> {

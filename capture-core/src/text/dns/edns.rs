@@ -106,8 +106,7 @@ fn option(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usize, Stop> {
         cx.put(" ");
         if code == CHAIN {
             // Pointers count from the end of the option here, as in tcpdump.
-            name::print_from(cx, data, at + 4, at + 4 + len, usize::MAX)
-                .map_err(|_| Stop::Frame)?;
+            name::print_from(cx, data, at + 4, at + 4 + len).map_err(|_| Stop::Frame)?;
         } else if print_value(cx, code, value).is_none() {
             cx.put(" (invalid)");
         }

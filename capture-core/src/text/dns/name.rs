@@ -128,23 +128,23 @@ impl Shown {
 /// Prints the name at `at` of the message `data`; returns the offset after it,
 /// which may lie beyond the data.
 pub(super) fn print(cx: &mut Context<'_>, data: &[u8], at: usize) -> Result<usize, Stop> {
-    match print_from(cx, data, at, 0, at) {
+    match print_from(cx, data, at, 0) {
         Ok(after) => after.ok_or(Stop::Message),
         Err(Truncated) => Err(Stop::Frame),
     }
 }
 
-/// Prints the name at `at`, where pointers count from `base` and the first must
-/// be less than `limit`; returns the offset after it, which may lie beyond the
-/// data. `None` when the name is damaged or ends too soon, except where even
-/// tcpdump gives up on the whole frame.
+/// Prints the name at `at`, where pointers count from `base`; returns the offset
+/// after it, which may lie beyond the data. `None` when the name is damaged or
+/// ends too soon, except where even tcpdump gives up on the whole frame.
 pub(in super::super) fn print_from(
     cx: &mut Context<'_>,
     data: &[u8],
     mut at: usize,
     base: usize,
-    mut limit: usize,
 ) -> Result<Option<usize>, Truncated> {
+    // The first pointer of a name before its base may lead anywhere.
+    let mut limit = at.checked_sub(base).unwrap_or(usize::MAX);
     let Some(mut len) = label_len(cx, data, at) else {
         return Ok(None);
     };

@@ -228,7 +228,7 @@ fn value(
             let mut name = at + 8;
             while name < end && u8_at(data, name)? != 0 {
                 cx.put(" ");
-                match dns::print_name(cx, data, name, 0, name)? {
+                match dns::print_name(cx, data, name, 0)? {
                     Some(after) => name = after,
                     None => return Ok(Options::Damaged),
                 }

@@ -75,6 +75,8 @@ fn options() -> Vec<Vec<u8>> {
     ];
     all.push(option(56, &ntp.concat()));
     all.push(option(56, &[0, 1, 0, 9, 1, 2]));
+    all.push(option(56, &[0, 3, 0, 0, 0xc0, 0, 1, 2]));
+    all.push(option(56, &[0, 3, 0, 2, 0xc0, 0, 1, 2]));
     all
 }
 

@@ -1,6 +1,6 @@
 //! LLDP frames: every element that is shown, and elements too short.
 
-use super::{Made, STATIONS};
+use super::{Made, STATIONS, made};
 
 fn element(kind: u8, value: &[u8]) -> Vec<u8> {
     let header = u16::from(kind) << 9 | value.len() as u16;
@@ -73,7 +73,7 @@ fn frame(payload: &[u8]) -> Made {
     bytes.extend(STATIONS.0);
     bytes.extend([0x88, 0xcc]);
     bytes.extend(payload);
-    Made { payload: 14, bytes }
+    made(bytes, payload.len())
 }
 
 pub(crate) fn all() -> Vec<Made> {

@@ -13,11 +13,12 @@ mod tunnel;
 
 use etherparse::PacketBuilder;
 
-/// A frame, and where what is looked at begins in it.
+/// A frame, and where what is looked at begins and ends in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     pub(crate) bytes: Vec<u8>,
     pub(crate) payload: usize,
+    pub(crate) end: usize,
 }
 
 /// Every frame.
@@ -46,8 +47,13 @@ pub(crate) fn without_addresses() -> Vec<Made> {
 const STATIONS: ([u8; 6], [u8; 6]) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
 
 fn made(bytes: Vec<u8>, payload_len: usize) -> Made {
-    let payload = bytes.len() - payload_len;
-    Made { bytes, payload }
+    let end = bytes.len();
+    let payload = end - payload_len;
+    Made {
+        bytes,
+        payload,
+        end,
+    }
 }
 
 /// A datagram over IPv4.

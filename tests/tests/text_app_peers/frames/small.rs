@@ -1,7 +1,7 @@
 //! Small protocols: SSH's first line, syslog, TFTP, spanning tree, Redis, VRRP,
 //! IPsec over UDP.
 
-use super::{DESTINATION6, Made, STATIONS, checksum, ip4, ip6, tcp, udp};
+use super::{DESTINATION6, Made, STATIONS, checksum, ip4, ip6, made, tcp, udp};
 
 fn spanning_tree() -> Vec<Vec<u8>> {
     let mut config = vec![0, 0, 0, 0, 0x81, 0x80, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 4];
@@ -46,10 +46,7 @@ fn bridged(payload: &[u8]) -> Made {
     bytes.extend((payload.len() as u16 + 3).to_be_bytes());
     bytes.extend([0x42, 0x42, 3]);
     bytes.extend(payload);
-    Made {
-        payload: bytes.len() - payload.len(),
-        bytes,
-    }
+    made(bytes, payload.len())
 }
 
 fn redis() -> Vec<Made> {
