@@ -78,6 +78,13 @@ impl Error {
         }))
     }
 
+    /// The same error with its cause.
+    #[must_use]
+    pub fn with_source(mut self, cause: impl error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(cause));
+        self
+    }
+
     /// The same error, with what was being done around it.
     #[must_use]
     pub fn context(mut self, what: impl Into<String>) -> Self {

@@ -1,12 +1,28 @@
-//! Filters: classic BPF programs, their check, their interpreter and their
-//! printed forms. Not here: the language that people write, and the kernel.
+//! Filters: the language that people write, its compiler, and programs of
+//! classic BPF with their check, their interpreter and their printed forms.
+//! Not here: the kernel.
+//!
+//! ```text
+//! text ──lang──> expression ──meaning──> formula ──ir──> decision graph ──classic──> program
+//! ```
 
 mod ancillary;
 mod check;
+mod classic;
+mod compile;
+mod ir;
+mod lang;
 mod listing;
+mod meaning;
+mod names;
 mod op;
 mod parse;
 mod run;
+mod target;
+
+pub use lang::{Mistake, caret};
+pub use names::{NoNames, Resolver, Service};
+pub use target::{LiveTarget, Target};
 
 use crate::{Frame, Interface, Result};
 

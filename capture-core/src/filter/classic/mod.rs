@@ -1,0 +1,18 @@
+//! The back end for sockets: the decision graph as classic BPF.
+
+mod choose;
+mod emit;
+mod layout;
+
+use super::Instruction;
+use super::ir::graph::Graph;
+use super::ir::value::Values;
+
+/// The program of `graph`. It may be longer than the kernel takes. `None`: it
+/// cannot be written in classic BPF, which has sixteen words of memory, or is
+/// beyond all measure.
+pub(super) fn program(graph: &Graph, values: &Values, snaplen: u32) -> Option<Vec<Instruction>> {
+    let mut emitter = emit::Emitter::new(graph, values, snaplen);
+    let root = emitter.program(graph.root())?;
+    Some(layout::assemble(&emitter.blocks, root))
+}

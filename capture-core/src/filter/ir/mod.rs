@@ -1,0 +1,9 @@
+//! What a compiled expression is before it becomes a program: values, tests of
+//! them, and the graph of decisions. Knows no protocol and no instruction.
+
+pub(super) mod formula;
+pub(super) mod graph;
+pub(super) mod hash;
+pub(super) mod likely;
+pub(super) mod set;
+pub(super) mod value;

@@ -1,0 +1,198 @@
+//! The filter language against libpcap: random expressions of the whole
+//! grammar, run on frames of every protocol. Needs libpcap; no privilege.
+
+mod dice;
+mod grammar;
+mod machine;
+mod packets;
+
+use dice::Dice;
+use machine::{Line, run};
+use pcap::{Capture, Linktype};
+use pktrail_core::filter::{NoNames, Target};
+use pktrail_core::{Filter, LinkType, Program};
+use std::net::Ipv4Addr;
+
+/// The snap length of libpcap's handles without a source.
+const SNAPLEN: u32 = 65_535;
+/// DLT numbers and link types.
+const LINKS: &[(i32, LinkType)] = &[
+    (1, LinkType::ETHERNET),
+    (113, LinkType::LINUX_SLL),
+    (276, LinkType::LINUX_SLL2),
+    (12, LinkType::RAW),
+    (228, LinkType::IPV4),
+    (229, LinkType::IPV6),
+    (0, LinkType::NULL),
+    (108, LinkType::LOOP),
+    (9, LinkType(9)),
+];
+
+fn libpcap(link: i32, text: &str, optimise: bool) -> Result<Vec<Line>, String> {
+    let handle = Capture::dead(Linktype(link)).expect("a handle");
+    let program = handle
+        .compile(text, optimise)
+        .map_err(|error| error.to_string())?;
+    Ok(program
+        .get_instructions()
+        .iter()
+        .map(|line| {
+            let text = line.to_string();
+            let mut numbers = text
+                .split_whitespace()
+                .map(|word| word.parse::<u64>().expect("a number"));
+            let mut next = || numbers.next().expect("four numbers");
+            (next() as u16, next() as u8, next() as u8, next() as u32)
+        })
+        .collect())
+}
+
+fn target(link_type: LinkType) -> Target {
+    Target {
+        // What the handle without a source has.
+        netmask: Some(Ipv4Addr::UNSPECIFIED),
+        ..Target::new(link_type, SNAPLEN)
+    }
+}
+
+fn ours(link_type: LinkType, text: &str) -> Result<Vec<Line>, String> {
+    let filter = Filter::compile(text, &target(link_type), &mut NoNames);
+    let filter = filter.map_err(|error| format!("{error:#}"))?;
+    Ok(lines(&filter.program))
+}
+
+fn lines(program: &Program) -> Vec<Line> {
+    let each = program.instructions().iter();
+    each.map(|line| (line.code, line.jt, line.jf, line.k))
+        .collect()
+}
+
+/// Whether libpcap accepts the frame whatever the bytes were that it lacks.
+fn accepts_all_completions(program: &[Line], bytes: &[u8], len: u32, dice: &mut Dice) -> bool {
+    (0..8).all(|round| {
+        let mut whole = bytes.to_vec();
+        let fill = |dice: &mut Dice| match round {
+            0 => 0,
+            1 => 0xff,
+            2 => 6,
+            _ => dice.number() as u8,
+        };
+        whole.resize_with(machine::FAR, || fill(dice));
+        let completed = run(program, &whole, len);
+        completed.accepted || completed.undefined || completed.far
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    expressions: usize,
+    refused: usize,
+    pairs: usize,
+    accepted: usize,
+    cut: usize,
+    undefined: usize,
+}
+
+/// One expression on some frames, by both compilers.
+fn compare(link: (i32, LinkType), text: &str, frames: &[packets::Frame], tally: &mut Tally) {
+    let optimised = libpcap(link.0, text, true);
+    let plain = libpcap(link.0, text, false);
+    let mine = ours(link.1, text);
+    tally.expressions += 1;
+    let (plain, mine) = match (plain, mine) {
+        (Ok(plain), Ok(mine)) => (plain, mine),
+        (Err(_), Err(_)) => {
+            tally.refused += 1;
+            return;
+        }
+        (Ok(plain), Err(said)) if said.contains("rejects every frame") => {
+            // Then none of the frames is accepted.
+            let reject: Line = (6, 0, 0, 0);
+            (plain, vec![reject])
+        }
+        // For us a tunnel ends a stack of labels.
+        (Err(said), Ok(_)) if said.contains("over mpls") => {
+            tally.refused += 1;
+            return;
+        }
+        // Constants are computed before anything is compiled.
+        (Ok(_), Err(said)) if said.contains("divides by zero") || said.contains("31 bits") => {
+            tally.refused += 1;
+            return;
+        }
+        (theirs, mine) => panic!("{link:?} {text:?}: libpcap {theirs:?}, ours {mine:?}"),
+    };
+    let optimised = match optimised {
+        Ok(optimised) => optimised,
+        Err(said) if said.contains("rejects all packets") => vec![(6, 0, 0, 0)],
+        Err(said) if said.contains("zero") || said.contains("31") => plain.clone(),
+        Err(said) => panic!("{text:?}: {said}"),
+    };
+    let mut dice = Dice::new(1);
+    for frame in frames {
+        let (bytes, len) = (&frame.bytes, frame.len);
+        let theirs = run(&plain, bytes, len);
+        let (best, got) = (run(&optimised, bytes, len), run(&mine, bytes, len));
+        tally.pairs += 1;
+        if theirs.undefined {
+            tally.undefined += 1;
+            continue;
+        }
+        tally.accepted += usize::from(got.accepted);
+        let fine = if theirs.cut {
+            tally.cut += 1;
+            theirs.far
+                || got.accepted == theirs.accepted
+                || got.accepted == best.accepted
+                || got.accepted && accepts_all_completions(&plain, bytes, len, &mut dice)
+        } else {
+            got.accepted == theirs.accepted
+        };
+        assert!(
+            fine,
+            "{link:?} {text:?}: libpcap {theirs:?}, optimised {best:?}, ours {got:?}\n\
+             {}\n{bytes:02x?}",
+            listing(&mine),
+        );
+    }
+}
+
+fn listing(program: &[Line]) -> String {
+    let text: String = program
+        .iter()
+        .map(|(code, jt, jf, k)| format!("{code} {jt} {jf} {k}\n"))
+        .collect();
+    Program::parse(&format!("{}\n{text}", program.len())).map_or(text, |program| program.listing())
+}
+
+/// Random expressions, `pairs` pairs of expression and frame in all.
+fn differential(seed: u64, pairs: usize) {
+    const FRAMES: usize = 100;
+    let mut tally = Tally::default();
+    let mut dice = Dice::new(seed);
+    while tally.pairs < pairs {
+        let link = match dice.once_in(2) {
+            true => LINKS[0],
+            false => dice.of(LINKS),
+        };
+        let frames = packets::frames(link.0, FRAMES, &mut dice);
+        let text = grammar::expression(link.0, &mut dice);
+        compare(link, &text, &frames, &mut tally);
+    }
+    println!(
+        "{} expressions ({} refused by both), {} pairs, {} accepted, {} cut, {} undefined",
+        tally.expressions, tally.refused, tally.pairs, tally.accepted, tally.cut, tally.undefined
+    );
+    assert!(tally.accepted > pairs / 10 && tally.accepted < pairs * 9 / 10);
+}
+
+#[test]
+fn random_expressions_mean_what_they_mean_to_libpcap() {
+    let pairs = std::env::var("PAIRS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    differential(seed.unwrap_or(1), pairs.unwrap_or(100_000));
+}
