@@ -66,7 +66,7 @@ pub const PEERS: &[Peer] = &[
         name: "pktrail",
         program: "pktrail",
         ours: true,
-        arguments: &["-i", "IF", "--ring", "MIBM", "-w", "FILE"],
+        arguments: &["-i", "IF", "-B", "KIB", "-w", "FILE"],
         writes: true,
         usual: true,
         report: like_tcpdump,
