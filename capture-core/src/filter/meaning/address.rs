@@ -32,11 +32,12 @@ impl Meaning<'_> {
                 self.ether(layer, q.direction, *mac)
             }
             Id::Mac(_) => Err(self.wrong(
-                "an Ethernet address needs \"ether host\", \"ether src\" or \"ether dst\" before it",
+                "an Ethernet address needs \"ether host\", \"ether src\" or \"ether dst\" \
+                 before it",
             )),
-            Id::Arcnet(_) => Err(self.wrong(
-                "this is an address of ARCNET, which pktrail does not filter",
-            )),
+            Id::Arcnet(_) => {
+                Err(self.wrong("this is an address of ARCNET, which pktrail does not filter"))
+            }
             Id::Name(name) if is_net => self.named_net(layer, q, name),
             Id::Name(name) => self.named_host(layer, q, name),
             Id::V6(address) => self.host6(layer, q, *address, 128),
