@@ -8,7 +8,9 @@ use crate::run;
 use crate::size;
 use pktrail::af_packet::{Direction, FanoutMode, TimestampSource};
 use pktrail::capture::{Capture, OpenCapture, Spread};
-use pktrail::{Filter, Interface, Placement, Result, privileges};
+use pktrail::output::FileSink;
+use pktrail::privileges::{self, User};
+use pktrail::{Filter, Interface, Placement, Result};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,11 +30,7 @@ pub(crate) fn capture(args: &Args, filter: Option<Filter>) -> Result<ExitCode> {
     let (control, signals) = run::control()?;
     let mut open = capture.open()?;
     check_link_type(args, open.interfaces())?;
-    let user = args
-        .user
-        .as_deref()
-        .map(privileges::User::by_name)
-        .transpose()?;
+    let user = args.user.as_deref().map(User::by_name).transpose()?;
     let origin = Origin {
         interfaces: open.interfaces().to_vec(),
         section: None,
@@ -41,19 +39,30 @@ pub(crate) fn capture(args: &Args, filter: Option<Filter>) -> Result<ExitCode> {
         owner: user.as_ref().map(|user| (user.uid, user.gid)),
     };
     let file = output::file(args, &origin)?;
-    match &user {
-        Some(user) => user.become_now()?,
-        None => privileges::drop_all()?,
-    }
-    if let Some(file) = &file {
-        file.preflight()?;
-    }
+    give_up_privileges(args, user.as_ref(), file.as_ref())?;
     let mut sink = output::sink(args, &origin, file)?;
     open.start()?;
     announce(args, &open);
     run::to_the_end(args, &signals, |observe| {
         open.run(&mut *sink, &control, observe)
     })
+}
+
+/// Gives up all that is no longer needed. Rotation must go on working: where only
+/// root's right to write into folders of others lets it, that alone is kept.
+fn give_up_privileges(args: &Args, user: Option<&User>, file: Option<&FileSink>) -> Result<()> {
+    let preflight = || file.map_or(Ok(()), FileSink::preflight);
+    match user {
+        Some(user) => user.become_now()?,
+        None if privileges::without_capabilities(preflight).is_ok() => privileges::drop_all()?,
+        None => {
+            privileges::drop_all_but_file_access()?;
+            if args.verbose > 0 {
+                report::say("pktrail: CAP_DAC_OVERRIDE is kept, to make further files");
+            }
+        }
+    }
+    preflight()
 }
 
 /// The capture as the flags say.
