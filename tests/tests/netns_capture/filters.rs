@@ -13,6 +13,15 @@ fn filter() -> Filter {
     Filter::program(TO_7701).expect("a sound program")
 }
 
+/// Ends the flood also when a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn no_rejected_frame_is_ever_delivered() {
     let pair = VethPair::new("race");
@@ -32,6 +41,7 @@ fn no_rejected_frame_is_ever_delivered() {
                     .expect("send");
             }
         });
+        let _stop = Stop(&stop);
         let mut accepted = 0;
         for _ in 0..25 {
             let mut source = AfPacket::open(&options(VethPair::B, &pair.b)).expect("open");
@@ -52,7 +62,6 @@ fn no_rejected_frame_is_ever_delivered() {
                 collected.frames.len() as u64 + account.lost.ring
             );
         }
-        stop.store(true, Ordering::Relaxed);
         assert!(accepted > 25 * 20);
     });
     drop(listeners);
