@@ -71,6 +71,7 @@ impl Feed<'_> {
     fn pump(&mut self) -> Result<()> {
         let mut stopping = false;
         let mut wait = WAIT_BUSY;
+        let mut youngest_ns = 0;
         let mut accounted = Instant::now();
         loop {
             let asked = self.stop.load(Ordering::Relaxed) || self.user_stop.load(Ordering::Relaxed);
@@ -80,6 +81,8 @@ impl Feed<'_> {
             }
             match self.source.next_batch(wait)? {
                 Next::Batch(batch) => {
+                    let last = batch.frames.iter().map(|frame| frame.timestamp_ns).max();
+                    youngest_ns = youngest_ns.max(last.unwrap_or(0));
                     self.hand_over(batch);
                     wait = WAIT_BUSY;
                 }
@@ -89,7 +92,14 @@ impl Feed<'_> {
                         source,
                         until_ns: complete_until_ns,
                     });
-                    wait = if self.shared { WAIT_BUSY } else { WAIT_IDLE };
+                    // The merge still holds frames until it hears that they are
+                    // the last of their time.
+                    let holds = complete_until_ns <= youngest_ns;
+                    wait = if self.shared || holds {
+                        WAIT_BUSY
+                    } else {
+                        WAIT_IDLE
+                    };
                 }
                 Next::Notice(notice) => self.send(Message::Notice(notice)),
                 Next::End => return Ok(()),
