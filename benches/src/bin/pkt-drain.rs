@@ -14,6 +14,10 @@ use std::time::Duration;
 const USAGE: &str = "Usage: pkt-drain -i INTERFACE [--ring MIB]";
 
 fn main() -> ExitCode {
+    if std::env::args().any(|word| word == "--version") {
+        println!("pkt-drain {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
