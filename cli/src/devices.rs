@@ -3,6 +3,7 @@
 
 use crate::args::Args;
 use crate::live;
+use crate::plan::usage;
 use pktrail::devices::{self, Device};
 use pktrail::{LinkType, Result};
 use serde_json::{Value, json};
@@ -44,17 +45,45 @@ fn list(netns: Option<&str>) -> Result<String> {
         .iter()
         .map(|device| format!("{} [{}]", device.name, state(device)))
         .collect();
-    // tcpdump lists it after the interfaces that run.
-    let running = devices
-        .iter()
-        .filter(|device| device.running && !device.loopback)
-        .count();
-    lines.insert(running, format!("{ANY} [Up, Running]"));
+    lines.insert(any_place(&devices), format!("{ANY} [Up, Running]"));
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
         let _ = writeln!(text, "{}.{line}", index + 1);
     }
     Ok(text)
+}
+
+/// The interface that `-i` means: a name, or a number of `-D`'s list.
+pub(crate) fn by_number(word: &str, netns: Option<&str>) -> Result<String> {
+    let Ok(number) = word.parse::<usize>() else {
+        return Ok(word.to_owned());
+    };
+    let names = names(&devices::list(netns)?);
+    if names.iter().any(|name| name == word) {
+        return Ok(word.to_owned());
+    }
+    let chosen = number.checked_sub(1).and_then(|index| names.get(index));
+    chosen.cloned().ok_or_else(|| {
+        let count = names.len();
+        usage(format!(
+            "-i: {number} is not a number of the list of {count} interfaces (-D)"
+        ))
+    })
+}
+
+/// The names in the order of `-D`.
+fn names(devices: &[Device]) -> Vec<String> {
+    let mut names: Vec<String> = devices.iter().map(|device| device.name.clone()).collect();
+    names.insert(any_place(devices), "any".into());
+    names
+}
+
+/// Where tcpdump lists `any`: after the interfaces that run.
+fn any_place(devices: &[Device]) -> usize {
+    devices
+        .iter()
+        .filter(|device| device.running && !device.loopback)
+        .count()
 }
 
 fn state(device: &Device) -> String {

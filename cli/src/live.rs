@@ -1,6 +1,7 @@
 //! Interfaces as the source: a live capture.
 
 use crate::args::Args;
+use crate::devices;
 use crate::output::{self, Origin};
 use crate::plan::{self, usage};
 use crate::report;
@@ -67,8 +68,13 @@ fn give_up_privileges(args: &Args, user: Option<&User>, file: Option<&FileSink>)
 
 /// The capture as the flags say.
 pub(crate) fn plan_capture(args: &Args) -> Result<Capture> {
-    let mut names = args.interfaces.iter();
-    let mut capture = Capture::on(names.next().map_or("", String::as_str));
+    let netns = args.netns.as_deref();
+    let mut names = Vec::new();
+    for word in &args.interfaces {
+        names.push(devices::by_number(word, netns)?);
+    }
+    let mut names = names.into_iter();
+    let mut capture = Capture::on(names.next().unwrap_or_default());
     for name in names {
         capture = capture.and_on(name);
     }

@@ -43,6 +43,7 @@ fn wrong_usage_is_one_sentence_and_status_2() {
             "micro nor nano",
         ),
         (&["-d"], "give one by -F FILE"),
+        (&["-i", "9999"], "not a number of the list"),
     ] {
         let output = run(words);
         let text = stderr(&output);
