@@ -2,14 +2,13 @@
 //! of the README. `flows INTERFACE`
 #![allow(clippy::print_stdout)]
 
-use pktrail::{Capture, FanoutMode, Filter, Flow, FlowKey};
+use pktrail::{Capture, FanoutMode, Flow, FlowKey};
 use std::collections::HashMap;
 
 fn main() -> pktrail::Result<()> {
     let interface = std::env::args().nth(1).unwrap_or_default();
-    let ip = Filter::program("4\n40 0 0 12\n21 0 1 2048\n6 0 0 96\n6 0 0 0")?; // tcpdump -ddd ip
     let capture = Capture::on(interface)
-        .filter(ip)
+        .expression("tcp or udp")
         .fanout(2, FanoutMode::Hash);
     let (mut flows, mut seen) = (HashMap::<FlowKey, u64>::new(), 0);
     let account = capture.run(|batch| {

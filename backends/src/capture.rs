@@ -2,12 +2,16 @@
 //! engine that joins them to a sink. What the program `pktrail` itself uses.
 
 use crate::af_packet::{self, AfPacket, Direction, FanoutMode, TimestampSource};
+use crate::names::SystemNames;
 use crate::{devices, privileges};
 use pktrail_core::engine::{Event, Order};
+use pktrail_core::filter::{LiveTarget, Target};
 use pktrail_core::sink::ForEach;
 use pktrail_core::{
-    Account, Batch, Control, Engine, Filter, Finished, Flow, Interface, Placement, Result, Sink,
+    Account, Batch, Control, Engine, Filter, Finished, Flow, Interface, LinkType, Placement,
+    Result, Sink, Source,
 };
+use std::net::Ipv4Addr;
 
 /// How many rings, each with a thread of its own, share an interface's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub struct Spread {
 pub struct Capture {
     interfaces: Vec<String>,
     options: af_packet::Options,
-    filter: Option<Filter>,
+    filter: Wanted,
     spread: Option<Spread>,
 }
 
@@ -41,7 +45,7 @@ impl Capture {
         Self {
             options: af_packet::Options::new(interface.clone()),
             interfaces: vec![interface],
-            filter: None,
+            filter: Wanted::Everything,
             spread: None,
         }
     }
@@ -63,7 +67,16 @@ impl Capture {
     /// Only frames that the filter accepts; in the kernel where that can be.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = Some(filter);
+        self.filter = Wanted::Accepted(filter);
+        self
+    }
+
+    /// Only frames that an expression in the language of pcap-filter(7)
+    /// accepts. It is compiled for each interface when it is opened; names in it
+    /// are looked up in the system's databases.
+    #[must_use]
+    pub fn expression(mut self, text: impl Into<String>) -> Self {
+        self.filter = Wanted::Expressed(text.into());
         self
     }
 
@@ -156,9 +169,9 @@ impl Capture {
             for source in self.sources(interface)? {
                 ring_bytes += source.ring_bytes();
                 rings += 1;
-                match &self.filter {
+                match self.filter_for(&source)? {
                     Some(filter) => {
-                        placement = Some(engine.add_filtered(Box::new(source), filter)?);
+                        placement = Some(engine.add_filtered(Box::new(source), &filter)?);
                     }
                     None => engine.add(Box::new(source)),
                 }
@@ -178,6 +191,30 @@ impl Capture {
             ring_bytes,
             rings,
         })
+    }
+
+    /// The filter for what a source delivers.
+    fn filter_for(&self, source: &AfPacket) -> Result<Option<Filter>> {
+        let text = match &self.filter {
+            Wanted::Everything => return Ok(None),
+            Wanted::Accepted(filter) => return Ok(Some(filter.clone())),
+            Wanted::Expressed(text) => text,
+        };
+        let interface = source.interfaces().first();
+        let link_type = interface.map_or(LinkType::LINUX_SLL2, |it| it.link_type);
+        // Cooked frames get their header after the kernel's filter, so theirs
+        // runs here, on frames as a file has them.
+        let in_kernel = LiveTarget {
+            stripped_tags: true,
+            cooked: false,
+        };
+        let live = (link_type != LinkType::LINUX_SLL2).then_some(in_kernel);
+        let target = Target {
+            live,
+            netmask: interface.and_then(netmask),
+            ..Target::new(link_type, source.snaplen())
+        };
+        Filter::compile(text, &target, &mut SystemNames::new()).map(Some)
     }
 
     fn sources(&self, interface: &str) -> Result<Vec<AfPacket>> {
@@ -219,6 +256,27 @@ impl Capture {
             .run(&mut sink, &Control::default(), |_| {})
             .into_result()
     }
+}
+
+/// Which frames are wanted.
+#[derive(Clone, Debug)]
+enum Wanted {
+    Everything,
+    Accepted(Filter),
+    Expressed(String),
+}
+
+/// The mask of an interface's first IPv4 address.
+fn netmask(interface: &Interface) -> Option<Ipv4Addr> {
+    let prefix = interface
+        .addresses
+        .iter()
+        .find(|(address, _)| address.is_ipv4())?
+        .1;
+    let mask = u32::MAX
+        .checked_shl(32 - u32::from(prefix.min(32)))
+        .unwrap_or(0);
+    Some(Ipv4Addr::from(mask))
 }
 
 /// Longest time for which a ring may hold up the others, in nanoseconds.

@@ -4,10 +4,11 @@
 
 use crate::sys::resolve;
 use jiff::{Timestamp, tz::TimeZone};
+use pktrail_core::filter::{Resolver, Service};
 use pktrail_core::text::{Names, Transport};
 use std::collections::HashMap;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Most host names remembered; beyond that all are forgotten and asked again.
 const HOSTS_MAX: usize = 65_536;
@@ -96,6 +97,75 @@ fn host_name(address: IpAddr) -> Option<String> {
         .map(|(host, _)| host)
 }
 
+impl Resolver for SystemNames {
+    fn host(&mut self, name: &str) -> Vec<IpAddr> {
+        dns_lookup::lookup_host(name)
+            .map(Iterator::collect)
+            .unwrap_or_default()
+    }
+
+    fn network(&mut self, name: &str) -> Option<Ipv4Addr> {
+        let lines = lines("/etc/networks");
+        let words = lines.iter().find(|words| is_called(words, 0, 2, name))?;
+        network_number(words.get(1)?)
+    }
+
+    fn service(&mut self, name: &str) -> Option<Service> {
+        let lines = lines("/etc/services");
+        let named = || lines.iter().filter(|words| is_called(words, 0, 2, name));
+        let ports: Vec<(u16, Transport)> = named()
+            .filter_map(|words| service(words))
+            .map(|(key, _)| key)
+            .collect();
+        let (port, transport) = *ports.first()?;
+        let both = ports
+            .iter()
+            .any(|other| other.0 == port && other.1 != transport);
+        Some(Service {
+            port,
+            transport: (!both).then_some(transport),
+        })
+    }
+
+    fn protocol(&mut self, name: &str) -> Option<u8> {
+        let lines = lines("/etc/protocols");
+        let words = lines.iter().find(|words| is_called(words, 0, 2, name))?;
+        words.get(1)?.parse().ok()
+    }
+
+    fn ether(&mut self, name: &str) -> Option<[u8; 6]> {
+        let mut known = self.ethers.iter();
+        known
+            .find(|(_, known)| known.as_str() == name)
+            .map(|(address, _)| *address)
+    }
+}
+
+/// Whether a line's name, at `main`, or one of its aliases, from `aliases` on,
+/// is `name`.
+fn is_called(words: &[String], main: usize, aliases: usize, name: &str) -> bool {
+    let others = words.iter().skip(aliases);
+    words
+        .get(main)
+        .into_iter()
+        .chain(others)
+        .any(|word| word == name)
+}
+
+/// A network's number as getnetbyname(3) gives it: `10` and `10.0.0.0` are both
+/// 10.0.0.0 here.
+fn network_number(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let parts: Vec<&str> = text.split('.').collect();
+    if parts.len() > octets.len() {
+        return None;
+    }
+    for (octet, part) in octets.iter_mut().zip(parts) {
+        *octet = part.parse().ok()?;
+    }
+    Some(Ipv4Addr::from(octets))
+}
+
 /// A database's lines without comments, each split at white space.
 fn lines(path: &str) -> Vec<Vec<String>> {
     let text = fs::read(path).unwrap_or_default();
@@ -154,6 +224,20 @@ mod tests {
             Some(([2, 0, 0, 0, 0, 255], "box".into()))
         );
         assert_eq!(ether(&words("2:0:0:0:0 box")), None);
+    }
+
+    #[test]
+    fn names_in_expressions() {
+        let mut names = SystemNames::new();
+        assert!(
+            Resolver::host(&mut names, "localhost")
+                .iter()
+                .all(IpAddr::is_loopback)
+        );
+        assert_eq!(network_number("10.1"), Some(Ipv4Addr::new(10, 1, 0, 0)));
+        assert_eq!(network_number("10.1.2.3.4"), None);
+        assert!(is_called(&words("www 80/tcp http"), 0, 2, "http"));
+        assert!(!is_called(&words("www 80/tcp http"), 0, 2, "80/tcp"));
     }
 
     #[test]

@@ -176,7 +176,7 @@ pub(crate) struct Args {
     #[arg(long = "max-files", value_name = "N", help_heading = "Stop")]
     pub max_files: Option<u64>,
 
-    /// Read the filter from a file: tcpdump's -ddd form
+    /// Read the filter from a file: an expression, or what -ddd prints
     #[arg(short = 'F', value_name = "FILE", help_heading = "Filter")]
     pub filter_file: Option<PathBuf>,
     /// Print the compiled filter (-d), as C (-dd), as numbers (-ddd)

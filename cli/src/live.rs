@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::devices;
 use crate::output::{self, Origin};
-use crate::plan::{self, usage};
+use crate::plan::{self, Wanted, usage};
 use crate::report;
 use crate::run;
 use crate::size;
@@ -11,7 +11,7 @@ use pktrail::af_packet::{Direction, FanoutMode, TimestampSource};
 use pktrail::capture::{Capture, OpenCapture, Spread};
 use pktrail::output::FileSink;
 use pktrail::privileges::{self, User};
-use pktrail::{Filter, Interface, Placement, Result};
+use pktrail::{Interface, Placement, Result};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,16 +20,24 @@ const RETIRE_WRITING_MS: u32 = 20;
 const RETIRE_PRINTING_MS: u32 = 5;
 
 /// Captures, writes, prints.
-pub(crate) fn capture(args: &Args, filter: Option<Filter>) -> Result<ExitCode> {
+pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     if args.follow {
         return Err(usage("--follow has a meaning only with -r FILE"));
     }
     let mut capture = plan_capture(args)?;
-    if let Some(filter) = filter {
-        capture = capture.filter(filter);
-    }
+    let mut text = String::new();
+    capture = match filter {
+        Some(Wanted::Program(filter)) => capture.filter(filter),
+        Some(Wanted::Expression(expression)) => {
+            text.clone_from(&expression);
+            capture.expression(expression)
+        }
+        None => capture,
+    };
     let (control, signals) = run::control()?;
-    let mut open = capture.open()?;
+    let mut open = capture
+        .open()
+        .map_err(|error| plan::picture(error, &text))?;
     check_link_type(args, open.interfaces())?;
     let user = args.user.as_deref().map(User::by_name).transpose()?;
     let origin = Origin {

@@ -19,7 +19,8 @@ mod usage;
 use args::Args;
 use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
-use pktrail::{ErrorKind, Result};
+use pktrail::{ErrorKind, LinkType, Result};
+use plan::Wanted;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -73,8 +74,10 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     plan::snaplen(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
-        let message = "-d prints a compiled filter: give one by -F FILE";
-        let filter = filter.ok_or_else(|| plan::usage(message))?;
+        let link_type = plan::link_type(&args)?.unwrap_or(LinkType::ETHERNET);
+        let everything = Wanted::Expression(String::new());
+        let filter = filter.unwrap_or(everything);
+        let filter = filter.for_file(link_type, plan::snaplen(&args)?)?;
         return print(&match args.dump_filter {
             1 => filter.program.listing(),
             2 => filter.program.c_listing(),
@@ -82,7 +85,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
         });
     }
     match args.read.is_some() || args.read_list.is_some() {
-        true => read::files(&args, filter.as_ref()),
+        true => read::files(&args, filter),
         false => live::capture(&args, filter),
     }
 }

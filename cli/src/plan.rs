@@ -3,6 +3,8 @@
 
 use crate::args::Args;
 use crate::size;
+use pktrail::filter::{Target, caret};
+use pktrail::names::SystemNames;
 use pktrail::text::{Dump, Style, Time};
 use pktrail::{Error, ErrorKind, Filter, LinkType, Program, Result};
 use std::fs;
@@ -108,50 +110,84 @@ pub(crate) fn link_type(args: &Args) -> Result<Option<LinkType>> {
     })
 }
 
-/// The filter: a program from a file, or an expression.
-pub(crate) fn filter(args: &Args) -> Result<Option<Filter>> {
+/// Which packets are wanted.
+pub(crate) enum Wanted {
+    /// A program, made elsewhere.
+    Program(Filter),
+    /// An expression, to be compiled for what is captured or read.
+    Expression(String),
+}
+
+impl Wanted {
+    /// The filter for frames of a file.
+    pub(crate) fn for_file(self, link_type: LinkType, snaplen: u32) -> Result<Filter> {
+        match self {
+            Self::Program(filter) => Ok(filter),
+            Self::Expression(text) => {
+                let target = Target::new(link_type, snaplen);
+                Filter::compile(&text, &target, &mut SystemNames::new())
+                    .map_err(|error| picture(error, &text))
+            }
+        }
+    }
+}
+
+/// The error with the expression and a caret under the place, if it names one.
+pub(crate) fn picture(error: Error, text: &str) -> Error {
+    match caret(text, &error) {
+        Some(picture) => {
+            let kind = error.kind();
+            Error::new(kind, format!("{error:#}\n{picture}"))
+        }
+        None => error,
+    }
+}
+
+/// The filter: a program or an expression from a file, or an expression.
+pub(crate) fn filter(args: &Args) -> Result<Option<Wanted>> {
     if let Some(path) = &args.filter_file {
         if !args.expression.is_empty() {
             return Err(usage(
                 "give a filter by -F or on the command line, not both",
             ));
         }
-        return program(path).map(Some);
+        return from_file(path).map(Some);
     }
     let expression = args.expression.join(" ");
-    if expression.trim().is_empty() {
-        Ok(None)
-    } else {
-        Err(not_yet(&expression))
-    }
+    let is_empty = expression.trim().is_empty();
+    Ok((!is_empty).then_some(Wanted::Expression(expression)))
 }
 
-fn program(path: &Path) -> Result<Filter> {
+/// A file holds an expression, as in tcpdump, or what `-ddd` prints.
+fn from_file(path: &Path) -> Result<Wanted> {
     let name = path.display();
     let bytes =
         fs::read(path).map_err(|cause| Error::io(format!("-F: cannot read {name}"), cause))?;
     let text = String::from_utf8_lossy(&bytes);
-    let is_program = text.trim_start().starts_with(|c: char| c.is_ascii_digit());
-    if !is_program {
-        return Err(not_yet(text.trim()).context(format!("-F {name}")));
+    if !is_program(&text) {
+        return Ok(Wanted::Expression(without_comments(&text)));
     }
     let program = Program::parse(&text).map_err(|error| error.context(format!("-F {name}")))?;
-    Ok(Filter {
+    Ok(Wanted::Program(Filter {
         program,
         text: Some(format!("program {name}")),
-    })
+    }))
 }
 
-fn not_yet(expression: &str) -> Error {
-    let kind = ErrorKind::Unsupported {
-        feature: "filter expressions",
-        since: "",
-    };
-    let message = format!(
-        "filter expressions are not supported yet ('{expression}'): make a program of it with \
-         'tcpdump -ddd' and give it by -F FILE"
-    );
-    Error::new(kind, message)
+/// A number alone on the first line, which is no expression.
+fn is_program(text: &str) -> bool {
+    let first = text.trim_start().lines().next().unwrap_or_default().trim();
+    !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The text with everything from `#` to the end of its line blanked, as tcpdump
+/// reads such a file.
+fn without_comments(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default())
+        .collect();
+    lines.join(" ")
 }
 
 /// A time in seconds.
@@ -201,8 +237,9 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_says_what_to_do_instead() {
-        let error = filter(&args(&["port", "80"])).unwrap_err();
-        assert!(error.to_string().contains("'port 80'") && error.to_string().contains("-F"));
+    fn files_hold_expressions_with_comments_or_programs() {
+        assert!(is_program("4\n40 0 0 12\n"));
+        assert!(!is_program("1.2.3.4\n"));
+        assert_eq!(without_comments("tcp # web\nport 80"), "tcp  port 80");
     }
 }

@@ -2,19 +2,19 @@
 
 use crate::args::Args;
 use crate::output::{self, Origin};
-use crate::plan::{self, usage};
+use crate::plan::{self, Wanted, usage};
 use crate::report;
 use crate::run;
 use pktrail::chain::Chain;
 use pktrail::engine::Order;
 use pktrail::file::{self, FileSource};
-use pktrail::{Engine, Error, Filter, Result, Source};
+use pktrail::{Engine, Error, LinkType, Result, Source};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Reads, filters, prints, converts.
-pub(crate) fn files(args: &Args, filter: Option<&Filter>) -> Result<ExitCode> {
+pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     refuse_live_flags(args)?;
     let mut paths = paths(args)?.into_iter();
     let first = paths
@@ -39,7 +39,12 @@ pub(crate) fn files(args: &Args, filter: Option<&Filter>) -> Result<ExitCode> {
     let source: Box<dyn Source> = Box::new(Chain::new(Box::new(source), Box::new(rest)));
     let mut engine = Engine::new().order(Order::AsDelivered);
     match filter {
-        Some(filter) => drop(engine.add_filtered(source, filter)?),
+        Some(filter) => {
+            let first = origin.interfaces.first();
+            let link_type = first.map_or(LinkType::ETHERNET, |interface| interface.link_type);
+            let filter = filter.for_file(link_type, plan::SNAPLEN_MAX)?;
+            engine.add_filtered(source, &filter)?;
+        }
         None => engine.add(source),
     }
     let file = output::file(args, &origin)?;

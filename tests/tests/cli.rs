@@ -42,7 +42,6 @@ fn wrong_usage_is_one_sentence_and_status_2() {
             &["--time-stamp-precision", "pico", "-r", "x"],
             "micro nor nano",
         ),
-        (&["-d"], "give one by -F FILE"),
         (&["-i", "9999"], "not a number of the list"),
     ] {
         let output = run(words);
@@ -57,14 +56,22 @@ fn wrong_usage_is_one_sentence_and_status_2() {
 }
 
 #[test]
-fn an_expression_is_not_supported_yet_and_says_what_is() {
-    let output = run(&["-r", "x", "tcp", "port", "80"]);
-    assert_eq!(output.status.code(), Some(1));
+fn a_mistake_in_an_expression_is_pointed_at() {
+    let output = run(&["-d", "tcp", "prot", "80"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("tcp prot 80\n    ^^^^"), "{text}");
+}
+
+#[test]
+fn an_expression_is_compiled_without_privilege() {
+    let listing = String::from_utf8(run(&["-d", "-s", "96", "arp"]).stdout).unwrap();
     assert!(
-        stderr(&output).contains("not supported yet ('tcp port 80')"),
-        "{}",
-        stderr(&output)
+        listing.contains("#0x806") && listing.contains("ret      #96"),
+        "{listing}"
     );
+    let raw = String::from_utf8(run(&["-y", "RAW", "-ddd", "ip"]).stdout).unwrap();
+    assert!(raw.starts_with("5\n48 0 0 0\n"), "{raw}");
 }
 
 #[test]

@@ -155,6 +155,11 @@ impl AfPacket {
         })
     }
 
+    /// Most bytes kept of a frame.
+    pub fn snaplen(&self) -> u32 {
+        self.options.snaplen()
+    }
+
     /// The processor that the reading thread is pinned to, if any.
     pub fn cpu(&self) -> Option<usize> {
         self.options.cpu
