@@ -164,7 +164,7 @@ fn the_examples_run() {
     assert!(build.unwrap().success());
     let example = |name: &str| program::path().with_file_name("examples").join(name);
     // An example says nothing when it listens, so it is sent to until it ends.
-    let run = |name: &str, words: &[&str]| {
+    let output_of = |name: &str, words: &[&str]| {
         let mut command = pair.b.command(example(name).to_str().unwrap());
         let mut child = command.args(words).stdout(Stdio::piped()).spawn().unwrap();
         let begin = Instant::now();
@@ -178,14 +178,14 @@ fn the_examples_run() {
         assert!(output.status.success(), "{name}: {output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let flows = run("flows", &[VethPair::B]);
+    let flows = output_of("flows", &[VethPair::B]);
     assert!(
         flows.contains(&format!("{}:{}", VethPair::ADDRESS_B, super::support::PORT)),
         "{flows}"
     );
-    assert!(run("async_runtime", &[VethPair::B, "100"]).contains("packets"));
+    assert!(output_of("async_runtime", &[VethPair::B, "100"]).contains("packets"));
     let pattern = folder.path("r.pcapng");
-    let rotated = run("rotate", &[VethPair::B, pattern.to_str().unwrap()]);
+    let rotated = output_of("rotate", &[VethPair::B, pattern.to_str().unwrap()]);
     assert!(
         rotated.starts_with("3000 packets written, 0 lost"),
         "{rotated}"
