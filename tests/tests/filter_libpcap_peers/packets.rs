@@ -332,3 +332,159 @@ fn geneve(dice: &mut Dice, payload: &mut Vec<u8>, tunnels: usize) {
     payload.extend(vec![0; usize::from(options) * 4]);
     payload.extend(inner);
 }
+
+/// A frame of everyday traffic: mostly TCP over IPv4 to a few services, some of
+/// it to hosts and networks that filters name.
+pub(crate) fn common(dice: &mut Dice) -> Frame {
+    let mut bytes = Vec::new();
+    let kind = dice.below(1000);
+    bytes.extend(match kind {
+        0..30 => dice.of(MACS),
+        _ => [2, 0, 0, 0, dice.below(8) as u8, dice.below(32) as u8],
+    });
+    bytes.extend([2, 0, 0, 0, dice.below(8) as u8, dice.below(32) as u8]);
+    match kind {
+        // Address resolution, bridges and neighbours.
+        0..22 => {
+            bytes.extend([8, 6]);
+            arp(dice, &mut bytes);
+        }
+        22..26 => {
+            bytes.extend([0, 40]);
+            llc(dice, &mut bytes);
+        }
+        26..30 => {
+            bytes.extend([0x88, 0xcc]);
+            bytes.extend([0; 60]);
+        }
+        30..50 => {
+            bytes.extend([0x81, 0, 0, dice.of(&[100, 200])]);
+            common_ip(dice, &mut bytes, true);
+        }
+        50..55 => {
+            bytes.extend([0x88, 0x64, 0x11, 0, 0, 27, 0, 100, 0, 0x21]);
+            ipv4(dice, &mut bytes, 0);
+        }
+        55..60 => {
+            bytes.extend([0x88, 0x47]);
+            mpls(dice, &mut bytes);
+        }
+        _ => common_ip(dice, &mut bytes, true),
+    }
+    let len = bytes.len() as u32;
+    Frame { bytes, len }
+}
+
+fn common_ip(dice: &mut Dice, bytes: &mut Vec<u8>, with_type: bool) {
+    let six = dice.below(100) < 22;
+    let protocol: u8 = match dice.below(1000) {
+        0..780 => 6,
+        780..960 => 17,
+        960..985 if six => 58,
+        960..985 => 1,
+        985..990 => 47,
+        990..995 => 50,
+        _ => 2,
+    };
+    let service = match protocol {
+        6 => dice.of(&[
+            443, 443, 443, 443, 443, 443, 80, 80, 22, 25, 8080, 3306, 5432, 9200,
+        ]),
+        _ => dice.of(&[443, 443, 443, 53, 53, 53, 123, 4789, 5004, 6081]),
+    };
+    let client = 32768 + dice.below(28000) as u16;
+    let ports = match dice.once_in(2) {
+        true => [service, client],
+        false => [client, service],
+    };
+    let payload = dice.of(&[0, 0, 0, 40, 200, 1400, 1400, 1400]);
+    let mut transport = Vec::new();
+    match protocol {
+        1 | 58 => transport.extend([dice.of(&[8, 0, 3, 128, 129, 135, 136]), 0, 0, 0]),
+        2 | 47 | 50 => {}
+        _ => transport.extend(ports.iter().flat_map(|port| port.to_be_bytes())),
+    }
+    if protocol == 6 {
+        transport.extend([0, 0, 0, 1, 0, 0, 0, 2, dice.of(&[0x50, 0x80, 0x80])]);
+        transport.extend([
+            dice.of(&[16, 16, 16, 16, 24, 24, 2, 18, 17, 4]),
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
+    } else {
+        transport.extend([0, 100, 0, 0]);
+    }
+    transport.extend((0..payload).map(|at| (at * 7) as u8));
+    if with_type {
+        bytes.extend(if six { [0x86, 0xdd] } else { [8, 0] });
+    }
+    if six {
+        bytes.extend([0x60, 0, 0, 0]);
+        bytes.extend((transport.len() as u16).to_be_bytes());
+        bytes.extend([protocol, 64]);
+        for _ in 0..2 {
+            bytes.extend(common_address6(dice));
+        }
+    } else {
+        bytes.extend([0x45, dice.of(&[0, 0, 0, 0, 0x10, 0xb8])]);
+        bytes.extend((20 + transport.len() as u16).to_be_bytes());
+        bytes.extend((dice.number() as u16).to_be_bytes());
+        let fragment = match dice.below(200) {
+            0 => 0x2000u16,
+            1 => 0x00b9,
+            _ => 0x4000,
+        };
+        bytes.extend(fragment.to_be_bytes());
+        bytes.extend([64, protocol, 0, 0]);
+        for _ in 0..2 {
+            bytes.extend(common_address(dice));
+        }
+    }
+    bytes.extend(transport);
+}
+
+fn common_address(dice: &mut Dice) -> [u8; 4] {
+    let [a, b, c, d] = dice.number().to_be_bytes();
+    match dice.below(10) {
+        0 => dice.of(&[
+            [10, 0, 0, 1],
+            [10, 0, 0, 2],
+            [10, 0, 0, 3],
+            [8, 8, 8, 8],
+            [10, 0, 1, 1],
+        ]),
+        1..4 => [10, b % 8, c % 4, d],
+        4 | 5 => [192, 168, c % 4, d],
+        6 => dice.of(&[
+            [224, 0, 0, 251],
+            [255, 255, 255, 255],
+            [239, 1, 2, 3],
+            [172, 16, 1, 1],
+        ]),
+        _ => [a % 223 + 1, b, c, d],
+    }
+}
+
+fn common_address6(dice: &mut Dice) -> [u8; 16] {
+    let mut address = [0u8; 16];
+    let (head, tail) = match dice.below(10) {
+        0 => ([0xfe, 0x80, 0, 0, 0, 0], 1 + dice.below(3) as u8),
+        1 | 2 => (
+            [0x20, 1, 0x0d, 0xb8, 0, dice.below(3) as u8],
+            1 + dice.below(9) as u8,
+        ),
+        3 => ([0xff, 2, 0, 0, 0, 0], 0xfb),
+        4 => ([0xfd, 0, 0, 1, 0, 0], dice.number() as u8),
+        _ => (
+            [0x2a, 0, 0x14, dice.number() as u8, 0x40, 1],
+            dice.number() as u8,
+        ),
+    };
+    address[..6].copy_from_slice(&head);
+    address[15] = tail;
+    address
+}

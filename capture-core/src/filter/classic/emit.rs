@@ -169,8 +169,10 @@ impl<'a> Emitter<'a> {
         }
         code.load_a(node.value)?;
         let (out, registers) = (code.out, code.registers);
-        let (field, most) = (self.values.field(node.value), self.values.most(node.value));
-        let tree = tree(&node.branches, |low, high| chance(field, most, low, high));
+        let values = self.values;
+        let tree = tree(&node.branches, |low, high| {
+            chance(values, node.value, low, high)
+        });
         self.tree(&tree, out, registers)
     }
 

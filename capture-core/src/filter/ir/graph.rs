@@ -1,13 +1,13 @@
 //! The decision graph: each node looks at one value and chooses a way on by the
 //! range it lies in. No value is looked at twice on one way.
 //!
-//! The values are looked at in the order of the text, so that no byte is read
-//! before the text asks for it: a frame that ends too early is refused by the
-//! first byte that is missing, and must not be refused by one that does not
-//! matter.
+//! A frame that ends too early is refused by the first byte that is missing,
+//! and must not be refused by one that does not matter: `order` says what may
+//! be looked at first.
 
 use super::formula::{Formula, FormulaId, Formulas, SetId};
 use super::hash::Map;
+use super::order::Order;
 use super::set::Set;
 use super::value::ValueId;
 
@@ -50,6 +50,7 @@ impl Graph {
             index: Map::default(),
             goals: Map::default(),
             plain: Map::default(),
+            order: Order::default(),
             work: 0,
             depth: 0,
         };
@@ -80,6 +81,7 @@ struct Builder<'a> {
     index: Map<Node, u32>,
     goals: Map<FormulaId, Goal>,
     plain: Map<(FormulaId, Goal, Goal), Goal>,
+    order: Order,
     work: usize,
     depth: usize,
 }
@@ -99,7 +101,7 @@ impl Builder<'_> {
         if self.work > MOST_WORK || self.depth > DEEPEST {
             return self.follow(formula, Goal::Accept, Goal::Reject);
         }
-        let value = self.first_value(formula);
+        let value = self.order.first(self.formulas, formula);
         let mut branches = Vec::new();
         self.depth += 1;
         for (left, ranges) in self.cases(formula, value) {
@@ -110,20 +112,6 @@ impl Builder<'_> {
         let goal = self.node(value, branches);
         self.goals.insert(formula, goal);
         goal
-    }
-
-    fn first_value(&self, formula: FormulaId) -> ValueId {
-        let mut formula = formula;
-        loop {
-            match self.formulas.get(formula) {
-                Formula::Test(value, _) => return *value,
-                Formula::All(members) | Formula::Any(members) => match members.first() {
-                    Some(first) => formula = *first,
-                    None => return ValueId(0),
-                },
-                _ => return ValueId(0),
-            }
-        }
     }
 
     /// What is left of `formula` for each class of numbers that `value` can be,

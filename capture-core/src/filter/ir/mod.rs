@@ -5,5 +5,6 @@ pub(super) mod formula;
 pub(super) mod graph;
 pub(super) mod hash;
 pub(super) mod likely;
+mod order;
 pub(super) mod set;
 pub(super) mod value;

@@ -40,6 +40,9 @@ pub(crate) enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Field {
     LinkProtocol,
+    /// Address family in front of a packet.
+    Family,
+    PppProtocol,
     VlanPresent,
     VlanTag,
     Protocol4,
@@ -50,9 +53,16 @@ pub(crate) enum Field {
     SourcePort,
     DestinationPort,
     Address4,
+    /// The first half of an IPv6 address.
+    Prefix6,
+    /// The second half.
     Address6,
     Mac,
     PacketType,
+    Length,
+    TcpFlags,
+    TimeToLive,
+    ServiceClass,
 }
 
 struct Stored {
@@ -175,7 +185,9 @@ impl Values {
     }
 
     pub(crate) fn length(&mut self) -> ValueId {
-        self.add(Value::Length)
+        let id = self.add(Value::Length);
+        self.name(id, Field::Length);
+        id
     }
 
     pub(crate) fn ancillary(&mut self, place: u32) -> ValueId {
@@ -312,7 +324,12 @@ impl Values {
                 bytes,
             } => {
                 let index = self.replace(index, from, to);
-                self.load(Some(index), k, bytes)
+                let replaced = self.load(Some(index), k, bytes);
+                match self.get(replaced) {
+                    // A computed place is never one of the kernel's special ones.
+                    Value::Load { index: None, k, .. } if k >= 0x8000_0000 => value,
+                    _ => replaced,
+                }
             }
             Value::Binary(operator, a, b) => {
                 let (a, b) = (self.replace(a, from, to), self.replace(b, from, to));

@@ -32,8 +32,7 @@ impl Meaning<'_> {
                 self.ether(layer, q.direction, *mac)
             }
             Id::Mac(_) => Err(self.wrong(
-                "an Ethernet address needs \"ether host\", \"ether src\" or \"ether dst\" \
-                 before it",
+                "an Ethernet address needs \"ether host\", \"ether src\" or \"ether dst\" here",
             )),
             Id::Arcnet(_) => {
                 Err(self.wrong("this is an address of ARCNET, which pktrail does not filter"))
@@ -277,7 +276,12 @@ impl Meaning<'_> {
             let shift = 96 - 32 * word;
             let (number, mask) = ((number >> shift) as u32, (mask >> shift) as u32);
             if mask != 0 {
-                let value = self.load_named(place.plus(4 * word), 4, Field::Address6);
+                let field = if word < 2 {
+                    Field::Prefix6
+                } else {
+                    Field::Address6
+                };
+                let value = self.load_named(place.plus(4 * word), 4, field);
                 words.push(self.masked(value, mask, number));
             }
         }

@@ -177,7 +177,30 @@ impl Meaning<'_> {
                 return Err(self.wrong(format!("bytes of \"{name}\" cannot be read")));
             }
         };
-        Ok(Some(self.load_at(base, offset, bytes)))
+        let value = self.load_at(base, offset, bytes);
+        if let Some(field) = self.known_field(proto, offset, bytes) {
+            self.formulas.values.name(value, field);
+        }
+        Ok(Some(value))
+    }
+
+    /// What some bytes mean, for which numbers are likely.
+    fn known_field(&self, proto: Proto, offset: ValueId, bytes: u8) -> Option<Field> {
+        let offset = self.formulas.values.constant_of(offset)?;
+        Some(match (proto, offset, bytes) {
+            (Proto::Ip, 0, 1) => Field::VersionLength,
+            (Proto::Ip, 1, 1) => Field::ServiceClass,
+            (Proto::Ip, 6, 2) => Field::Fragment,
+            (Proto::Ip, 8, 1) | (Proto::Ip6, 7, 1) => Field::TimeToLive,
+            (Proto::Ip, 9, 1) => Field::Protocol4,
+            (Proto::Ip, 12 | 16, 4) => Field::Address4,
+            (Proto::Ip6, 6, 1) => Field::Protocol6,
+            (Proto::Tcp, 13, 1) => Field::TcpFlags,
+            (Proto::Tcp | Proto::Udp | Proto::Sctp, 0, 2) => Field::SourcePort,
+            (Proto::Tcp | Proto::Udp | Proto::Sctp, 2, 2) => Field::DestinationPort,
+            (Proto::Link, 12, 2) => Field::LinkProtocol,
+            _ => return None,
+        })
     }
 
     fn load_at(&mut self, base: Place, offset: ValueId, bytes: u8) -> ValueId {

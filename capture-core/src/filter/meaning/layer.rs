@@ -283,7 +283,11 @@ impl Meaning<'_> {
     }
 
     pub(super) fn link_protocol(&mut self, layer: &Layer) -> ValueId {
-        self.load_named(layer.protocol, 2, Field::LinkProtocol)
+        let field = match layer.link {
+            Link::Ppp => Field::PppProtocol,
+            _ => Field::LinkProtocol,
+        };
+        self.load_named(layer.protocol, 2, field)
     }
 
     fn type_is(&mut self, layer: &Layer, number: u32) -> FormulaId {
@@ -407,7 +411,7 @@ impl Meaning<'_> {
         let Some(header) = layer.header else {
             return FormulaId::FALSE;
         };
-        let value = self.load_named(header, 4, Field::LinkProtocol);
+        let value = self.load_named(header, 4, Field::Family);
         self.formulas.test(value, Set::of(numbers))
     }
 }
