@@ -2,6 +2,7 @@
 
 use super::ir::formula::{FormulaId, Formulas};
 use super::ir::graph::{Goal, Graph};
+use super::ir::refine::refine;
 use super::meaning::meaning;
 use super::{Filter, Program, Resolver, Target, classic, lang};
 use crate::{Error, ErrorKind, Result};
@@ -35,7 +36,7 @@ impl Filter {
             let message = format!("the kernel cannot run this filter: {reason}");
             return Err(Error::new(unsupported, message));
         }
-        let graph = Graph::new(&mut formulas, meant.formula);
+        let mut graph = Graph::new(&mut formulas, meant.formula);
         if graph.root() == Goal::Reject || meant.formula == FormulaId::FALSE {
             let place = lang::Span {
                 start: 0,
@@ -45,6 +46,7 @@ impl Filter {
                            or this link type never carries what it asks for";
             return Err(lang::Mistake::new(place, message).into());
         }
+        refine(&mut graph, &mut formulas.values);
         let instructions = classic::program(&graph, &formulas.values, target.snaplen);
         let Some(instructions) = instructions else {
             return Err(Error::new(

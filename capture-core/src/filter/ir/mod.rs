@@ -6,5 +6,6 @@ pub(super) mod graph;
 pub(super) mod hash;
 pub(super) mod likely;
 mod order;
+pub(super) mod refine;
 pub(super) mod set;
 pub(super) mod value;

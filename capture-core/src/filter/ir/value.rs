@@ -48,11 +48,15 @@ pub(crate) enum Field {
     Protocol4,
     Protocol6,
     Fragment,
+    /// Both in one word, the fragment offset in the high half.
+    ProtocolAndFragment,
     /// IHL and version.
     VersionLength,
     SourcePort,
     DestinationPort,
     Address4,
+    /// The first bytes of an IPv4 address.
+    Network4,
     /// The first half of an IPv6 address.
     Prefix6,
     /// The second half.
