@@ -50,7 +50,9 @@ fn fewer_instructions_are_executed_than_by_libpcap() {
             measured.theirs += best.executed;
             measured.ours += got.executed;
         }
-        if measured.ours > measured.theirs {
+        // This one asks for more since 1.11: addresses from 240.0.0.0 are none.
+        let asks_more = text.contains("ip multicast");
+        if measured.ours > measured.theirs && !asks_more {
             worse.push(format!("{:.3} {text}", measured.ratio()));
         }
         all.push(measured);

@@ -359,23 +359,44 @@ pub(crate) fn common(dice: &mut Dice) -> Frame {
         }
         30..50 => {
             bytes.extend([0x81, 0, 0, dice.of(&[100, 200])]);
-            common_ip(dice, &mut bytes, true);
+            common_typed(dice, &mut bytes);
         }
         50..55 => {
-            bytes.extend([0x88, 0x64, 0x11, 0, 0, 27, 0, 100, 0, 0x21]);
-            ipv4(dice, &mut bytes, 0);
+            let mut packet = Vec::new();
+            let six = common_ip(dice, &mut packet);
+            bytes.extend([
+                0x88,
+                0x64,
+                0x11,
+                0,
+                0,
+                27,
+                0,
+                100,
+                0,
+                if six { 0x57 } else { 0x21 },
+            ]);
+            bytes.extend(packet);
         }
         55..60 => {
-            bytes.extend([0x88, 0x47]);
-            mpls(dice, &mut bytes);
+            bytes.extend([0x88, 0x47, 0, 1, 1, 64]);
+            common_ip(dice, &mut bytes);
         }
-        _ => common_ip(dice, &mut bytes, true),
+        _ => common_typed(dice, &mut bytes),
     }
     let len = bytes.len() as u32;
     Frame { bytes, len }
 }
 
-fn common_ip(dice: &mut Dice, bytes: &mut Vec<u8>, with_type: bool) {
+fn common_typed(dice: &mut Dice, bytes: &mut Vec<u8>) {
+    let mut packet = Vec::new();
+    let six = common_ip(dice, &mut packet);
+    bytes.extend(if six { [0x86, 0xdd] } else { [8, 0] });
+    bytes.extend(packet);
+}
+
+/// An IP packet; true if its version is 6.
+fn common_ip(dice: &mut Dice, bytes: &mut Vec<u8>) -> bool {
     let six = dice.below(100) < 22;
     let protocol: u8 = match dice.below(1000) {
         0..780 => 6,
@@ -419,9 +440,6 @@ fn common_ip(dice: &mut Dice, bytes: &mut Vec<u8>, with_type: bool) {
         transport.extend([0, 100, 0, 0]);
     }
     transport.extend((0..payload).map(|at| (at * 7) as u8));
-    if with_type {
-        bytes.extend(if six { [0x86, 0xdd] } else { [8, 0] });
-    }
     if six {
         bytes.extend([0x60, 0, 0, 0]);
         bytes.extend((transport.len() as u16).to_be_bytes());
@@ -445,6 +463,7 @@ fn common_ip(dice: &mut Dice, bytes: &mut Vec<u8>, with_type: bool) {
         }
     }
     bytes.extend(transport);
+    six
 }
 
 fn common_address(dice: &mut Dice) -> [u8; 4] {

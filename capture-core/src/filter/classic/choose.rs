@@ -18,7 +18,7 @@ pub(crate) enum Tree {
 }
 
 /// Ranges for which every tree is tried; more are first cut in half.
-const MOST_TRIED: usize = 6;
+const MOST_TRIED: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Range {
@@ -68,9 +68,6 @@ fn choose(ranges: &[Range]) -> Tree {
             no: Box::new(choose(&others)),
         };
     }
-    if let Some(tree) = few(ranges) {
-        return tree;
-    }
     let (below, above) = ranges.split_at(half(ranges, total));
     let threshold = below.last().map_or(0, |range| range.high);
     Tree::Test {
@@ -79,24 +76,6 @@ fn choose(ranges: &[Range]) -> Tree {
         yes: Box::new(choose(above)),
         no: Box::new(choose(below)),
     }
-}
-
-/// A few single numbers in one wide range: one question for each is shortest.
-fn few(ranges: &[Range]) -> Option<Tree> {
-    let outside = ranges.iter().find(|range| range.low != range.high)?.goal;
-    let (inside, others): (Vec<&Range>, Vec<&Range>) =
-        ranges.iter().partition(|range| range.goal != outside);
-    let all_single = inside.iter().all(|range| range.low == range.high);
-    if !all_single || inside.len() > 3 || others.len() > inside.len() + 1 {
-        return None;
-    }
-    let ask = |no: Tree, range: &&Range| Tree::Test {
-        code: JEQ_K,
-        k: range.low,
-        yes: Box::new(Tree::Goal(range.goal)),
-        no: Box::new(no),
-    };
-    Some(inside.iter().rev().fold(Tree::Goal(outside), ask))
 }
 
 /// Where to cut so that both sides are about equally likely; of two cuts as

@@ -163,6 +163,7 @@ impl Formulas {
             }
         }
         let flat = self.merge(flat, all);
+        let flat = self.absorb(flat, all);
         match flat.as_slice() {
             [] => neutral,
             [only] => *only,
@@ -227,6 +228,57 @@ impl Formulas {
             merged.retain(|member| *member != neutral);
         }
         merged
+    }
+
+    /// Drops members that another makes needless, as `broadcast` is where
+    /// `multicast` stands beside it.
+    fn absorb(&self, members: Vec<FormulaId>, all: bool) -> Vec<FormulaId> {
+        // Only short lists: each member is compared with each.
+        if !(2..=8).contains(&members.len()) {
+            return members;
+        }
+        let needless = |member: &FormulaId| {
+            let covers = |other: &FormulaId| match all {
+                true => self.implies(*other, *member),
+                false => self.implies(*member, *other),
+            };
+            members.iter().any(|other| other != member && covers(other))
+        };
+        members
+            .iter()
+            .copied()
+            .filter(|member| !needless(member))
+            .collect()
+    }
+
+    /// Whether `a` cannot hold without `b`, where that is easily seen: `b` is a
+    /// test of one byte that a test in `a` knows.
+    fn implies(&self, a: FormulaId, b: FormulaId) -> bool {
+        let Formula::Test(value, set) = self.get(b) else {
+            return match self.get(b) {
+                Formula::Any(members) if matches!(self.get(a), Formula::Test(..)) => {
+                    members.iter().any(|member| self.implies(a, *member))
+                }
+                _ => false,
+            };
+        };
+        match self.get(a) {
+            Formula::Test(known, within) => {
+                let (within, set) = (self.set(*within), self.set(*set));
+                // What the byte is follows from all bytes; that they are not all
+                // as given follows from the byte.
+                let follows = within
+                    .single()
+                    .and_then(|number| self.values.bits_of(*value, *known, number));
+                let other = set.complement().single();
+                let contradicts =
+                    other.and_then(|number| self.values.bits_of(*known, *value, number));
+                follows.is_some_and(|number| set.contains(number))
+                    || contradicts.is_some_and(|number| !within.contains(number))
+            }
+            Formula::All(members) => members.iter().any(|member| self.implies(*member, b)),
+            _ => false,
+        }
     }
 
     pub(crate) fn not(&mut self, id: FormulaId) -> FormulaId {

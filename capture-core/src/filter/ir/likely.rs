@@ -60,6 +60,7 @@ const TCP_FLAGS: &[(u32, u32)] = &[
     (0x14, 10),
 ];
 const TIMES_TO_LIVE: &[(u32, u32)] = &[(64, 400), (63, 100), (128, 100), (255, 50), (1, 20)];
+const BOTTOMS: &[(u32, u32)] = &[(0x01, 900), (0x00, 100)];
 const SERVICE_CLASSES: &[(u32, u32)] = &[(0, 750), (0x10, 60), (0xb8, 30)];
 
 /// The chance that `value` lies in the range. Chances of all ranges together
@@ -124,6 +125,7 @@ fn points(field: Option<Field>) -> &'static [(u32, u32)] {
         Some(Field::TcpFlags) => TCP_FLAGS,
         Some(Field::TimeToLive) => TIMES_TO_LIVE,
         Some(Field::ServiceClass) => SERVICE_CLASSES,
+        Some(Field::BottomOfStack) => BOTTOMS,
     }
 }
 

@@ -40,10 +40,15 @@ impl Order {
     /// The value to look at first.
     pub(super) fn first(&mut self, formulas: &Formulas, formula: FormulaId) -> ValueId {
         match formulas.get(formula) {
-            Formula::All(members) => match self.likeliest_to_fail(formulas, members) {
-                Some(member) => self.inside(formulas, member),
-                None => ValueId(0),
-            },
+            Formula::All(members) => {
+                if let Some(value) = shared(formulas, members) {
+                    return value;
+                }
+                match self.likeliest_to_fail(formulas, members) {
+                    Some(member) => self.inside(formulas, member),
+                    None => ValueId(0),
+                }
+            }
             _ => {
                 let need = self.need(formulas, formula);
                 self.inside_any(formulas, formula, need)
@@ -189,6 +194,23 @@ impl Order {
     }
 }
 
+/// A value that tells apart the ways of several members: once it is known, they
+/// are all simpler.
+fn shared(formulas: &Formulas, members: &[FormulaId]) -> Option<ValueId> {
+    let told_apart = |member: &FormulaId| {
+        let Formula::Any(ways) = formulas.get(*member) else {
+            return None;
+        };
+        let value = leftmost(formulas, *member);
+        let all = ways.iter().all(|way| leftmost(formulas, *way) == value);
+        (all && ways.len() > 1).then_some(value)
+    };
+    let mut values: Vec<ValueId> = members.iter().filter_map(told_apart).collect();
+    values.sort_unstable();
+    let twice = values.windows(2).find(|pair| pair[0] == pair[1])?;
+    Some(twice[0])
+}
+
 /// The first value in the order of the text.
 fn leftmost(formulas: &Formulas, formula: FormulaId) -> ValueId {
     let mut formula = formula;
@@ -216,9 +238,19 @@ fn test(values: &Values, value: ValueId, set: &Set) -> Estimate {
     } else {
         1.0 + ranges.log2()
     };
+    // In frames of another protocol, what stands where its header would be is
+    // not known.
+    let least = match values.get(value) {
+        Value::Load { index: Some(_), .. } => 0.2,
+        Value::Binary(_, inner, _) => match values.get(inner) {
+            Value::Load { index: Some(_), .. } => 0.3,
+            _ => 0.2,
+        },
+        _ => 0.001,
+    };
     Estimate {
         cost: instructions(values, value) + steps,
-        chance: total.clamp(0.001, 0.999),
+        chance: total.clamp(least, 0.999),
     }
 }
 

@@ -99,11 +99,13 @@ fn protocol_and_fragment(node: &Node, graph: &Graph, values: &mut Values) -> Opt
         Some(last) if last.goal == goal => last.high = high,
         _ => branches.push(Branch { high, goal }),
     };
+    let mut next = 0;
     for (low, high, goal) in wanted {
-        if low > 0 {
+        if low > next {
             push(low - 1, otherwise);
         }
         push(high, goal);
+        next = high + 1;
     }
     push(values.most(value), otherwise);
     let branches = branches.into_boxed_slice();

@@ -67,6 +67,8 @@ pub(crate) enum Field {
     TcpFlags,
     TimeToLive,
     ServiceClass,
+    /// The byte of an MPLS label that says whether it is the last.
+    BottomOfStack,
 }
 
 struct Stored {
@@ -357,6 +359,33 @@ impl Values {
             self.name(replaced, field);
         }
         replaced
+    }
+
+    /// What `value`, bits of one byte, is where `known`, more bytes around it,
+    /// are `number`.
+    pub(crate) fn bits_of(&self, value: ValueId, known: ValueId, number: u32) -> Option<u32> {
+        let (load, mask) = match self.get(value) {
+            Value::Binary(Operator::And, load, mask) => (load, self.constant_of(mask)?),
+            _ => (value, u32::MAX),
+        };
+        match (self.get(load), self.get(known)) {
+            (
+                Value::Load {
+                    index: a,
+                    k: inner,
+                    bytes: 1,
+                },
+                Value::Load {
+                    index: b,
+                    k: outer,
+                    bytes,
+                },
+            ) if a == b && bytes > 1 => {
+                let from_end = outer.checked_add(bytes.into())?.checked_sub(inner + 1)?;
+                (from_end < u32::from(bytes)).then(|| number >> (8 * from_end) & 0xff & mask)
+            }
+            _ => None,
+        }
     }
 
     /// The same test on a simpler value: constants are moved from the value

@@ -158,10 +158,9 @@ impl Meaning<'_> {
             | Proto::Pim
             | Proto::Vrrp
             | Proto::Carp => {
-                let ip = self.carries(layer, IPV4)?;
-                let carries = self.protocol(layer, proto)?;
+                let carries = self.transport_over_ip(layer, proto)?;
                 let first = self.first_fragment(network);
-                carried.extend([ip, carries, first]);
+                carried.extend([carries, first]);
                 self.transport4(layer)
             }
             Proto::Icmp6 => {

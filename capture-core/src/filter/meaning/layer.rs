@@ -307,7 +307,8 @@ impl Meaning<'_> {
             _ => return Err(self.wrong("behind MPLS only IPv4 and IPv6 can be told")),
         };
         let bottom = layer.network_place().plus(2u32.wrapping_neg());
-        let bottom = self.masked_at(bottom, 1, 1, 1);
+        let bottom = self.load_named(bottom, 1, Field::BottomOfStack);
+        let bottom = self.masked(bottom, 1, 1);
         let version = self.version_is(layer, version);
         Ok(self.formulas.and(bottom, version))
     }

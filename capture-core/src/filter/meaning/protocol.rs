@@ -66,6 +66,18 @@ impl Meaning<'_> {
         Ok(self.formulas.or(four, six))
     }
 
+    /// A transport protocol, over IPv4 only.
+    pub(super) fn transport_over_ip(&mut self, layer: &Layer, proto: Proto) -> Result<FormulaId> {
+        let number = match proto {
+            Proto::Tcp => TCP,
+            Proto::Udp => UDP,
+            Proto::Sctp => SCTP,
+            Proto::Pim => PIM,
+            _ => return self.protocol(layer, proto),
+        };
+        self.ip(layer, number)
+    }
+
     fn ip(&mut self, layer: &Layer, number: u32) -> Result<FormulaId> {
         let carries = self.carries(layer, IPV4)?;
         let place = layer.network_place().plus(9);

@@ -90,7 +90,8 @@ impl Meaning<'_> {
         let below = match (layer.labels, layer.link) {
             (1.., _) => {
                 let bottom = layer.network_place().plus(2u32.wrapping_neg());
-                self.masked_at(bottom, 1, 1, 0)
+                let bottom = self.load_named(bottom, 1, Field::BottomOfStack);
+                self.masked(bottom, 1, 0)
             }
             (0, Link::Ethernet) => self.carries(layer, MPLS)?,
             (0, Link::Ppp) => self.carries(layer, PPP_MPLS)?,
