@@ -34,7 +34,6 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         }
         None => capture,
     };
-    let (control, signals) = run::control()?;
     let mut open = capture
         .open()
         .map_err(|error| plan::picture(error, &text))?;
@@ -44,10 +43,13 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         interfaces: open.interfaces().to_vec(),
         section: None,
         live_since_ns: Some(now_ns()),
-        show_interface: args.interfaces.len() > 1 || args.interfaces.iter().any(|i| i == "any"),
+        show_interface: open.interfaces().len() != 1 || args.interfaces.len() > 1,
         owner: user.as_ref().map(|user| (user.uid, user.gid)),
     };
     let file = output::file(args, &origin)?;
+    // From here on signals end a file in good order. While a FIFO waits for its
+    // reader there is none yet: they end the program.
+    let (control, signals) = run::control()?;
     give_up_privileges(args, user.as_ref(), file.as_ref())?;
     let mut sink = output::sink(args, &origin, file)?;
     open.start()?;

@@ -8,6 +8,7 @@ use lz4_flex::frame::FrameDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -128,6 +129,11 @@ pub(crate) enum Input {
 impl Input {
     /// Opens a file, a FIFO, or standard input as `-`.
     pub(crate) fn open(path: &Path, follow: bool) -> Result<Self> {
+        if is_fifo(path) {
+            // Opening waits for a writer, and a signal must get through meanwhile.
+            let path = path.to_owned();
+            return Self::pipe_from(move || File::open(path).map(|file| Box::new(file) as _));
+        }
         let file = if path == Path::new("-") {
             let stdin = io::stdin().as_fd().try_clone_to_owned();
             File::from(stdin.map_err(|cause| Error::io("cannot use standard input", cause))?)
@@ -174,10 +180,20 @@ impl Input {
 
     /// Reads, and decompresses, in a thread of its own.
     pub(crate) fn pipe(input: Box<dyn Read + Send>) -> Result<Self> {
+        Self::pipe_from(move || Ok(input))
+    }
+
+    /// The same for an input that is opened in the thread too.
+    fn pipe_from(
+        open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
+    ) -> Result<Self> {
         let (sender, receiver) = bounded(PIPE_QUEUE);
         thread::Builder::new()
             .name("pktrail-pipe".to_owned())
-            .spawn(move || pump(input, &sender))
+            .spawn(move || match open() {
+                Ok(input) => pump(input, &sender),
+                Err(error) => drop(sender.send(Err(error))),
+            })
             .map_err(|cause| Error::io("cannot start a thread that reads the pipe", cause))?;
         Ok(Self::Pipe(receiver))
     }
@@ -247,6 +263,10 @@ impl Followed {
             thread::sleep(left.min(FOLLOW_INTERVAL));
         }
     }
+}
+
+fn is_fifo(path: &Path) -> bool {
+    path != Path::new("-") && path.metadata().is_ok_and(|it| it.file_type().is_fifo())
 }
 
 /// The first four bytes, or fewer where there are no more.

@@ -5,6 +5,7 @@ use crate::{FrameInfo, LinkType, pcap};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -234,6 +235,18 @@ fn a_pipe_is_waited_for_and_gives_what_came() {
     };
     assert_eq!(check(&last, 9), 10);
     assert!(matches!(source.next_batch(LONG), Ok(Next::End)));
+}
+
+#[test]
+fn opening_a_fifo_does_not_wait_for_its_writer() {
+    let folder = Folder::new();
+    let path = folder.0.join("fifo");
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let mut source = FileSource::open(&path, Options::default()).unwrap();
+    assert!(!source.prime(SHORT).unwrap());
+    fs::write(&path, pcapng_bytes(10)).unwrap();
+    assert_eq!(frames(&mut source).unwrap(), 10);
 }
 
 #[test]

@@ -115,6 +115,7 @@ impl FileSink {
         // The name may depend on the first frame's time.
         let waits = !sink.is_live && sink.rotation.is_some();
         if !waits {
+            // On failure the sink is dropped, and a file made for nothing goes.
             sink.begin(now)?;
             if let (Some((user, group)), Some(target)) = (owner, &sink.target) {
                 opening::give(target, user, group)?;
@@ -193,6 +194,9 @@ impl FileSink {
         let Some(target) = self.target.take() else {
             return Ok(());
         };
+        if self.refused > 0 && target.remove_if_useless() {
+            return Ok(());
+        }
         let mut lost = self.account.lost;
         let own = self.losses();
         lost.disk = lost.disk.max(own.disk);
@@ -241,7 +245,7 @@ impl FileSink {
             1 => Some("1 frame is lost".into()),
             lost => Some(format!("{lost} frames are lost")),
         };
-        match (lost, is_regular) {
+        match (lost, is_regular && bytes > 0) {
             (Some(lost), true) => error.context(format!("{lost}; {valid}")),
             (Some(lost), false) => error.context(lost),
             (None, true) => error.context(valid),
@@ -461,10 +465,16 @@ impl FileSink {
 }
 
 impl Drop for FileSink {
-    /// A run that ended without `finish` loses nothing that can be saved.
+    /// A run that ended without `finish` loses nothing that can be saved; one
+    /// that never began leaves no file.
     fn drop(&mut self) {
         if self.state == State::Open {
             let _ = self.flush();
+        }
+        if self.taken == 0
+            && let Some(target) = &self.target
+        {
+            target.remove_if_useless();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::format::Format;
 use crate::{Error, Result};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ pub(super) struct Target {
     path: PathBuf,
     /// Whether what was written can be taken back.
     is_regular: bool,
+    /// Whether the file did not exist before.
+    is_new: bool,
     /// Bytes written, all of whole blocks.
     bytes: u64,
     /// Frames in them.
@@ -23,13 +25,23 @@ pub(super) struct Target {
 impl Target {
     /// Creates or empties a file. A FIFO waits for its reader.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
+        let mut options = OpenOptions::new();
+        options.write(true);
+        let new = options.clone().create_new(true).open(path);
+        let is_new = new.is_ok();
+        let file = new
+            .or_else(|_| options.create(true).truncate(true).open(path))
             .map_err(|cause| Error::io(format!("cannot write to {}", path.display()), cause))?;
-        Ok(Self::over(file, path))
+        Ok(Self {
+            is_new,
+            ..Self::over(file, path)
+        })
+    }
+
+    /// Removes a file that was made for nothing: one that did not exist before
+    /// and that holds no frame. Returns whether it is gone.
+    pub(super) fn remove_if_useless(&self) -> bool {
+        self.is_new && self.frames == 0 && fs::remove_file(&self.path).is_ok()
     }
 
     /// The standard output. Closing it later closes a copy.
@@ -45,6 +57,7 @@ impl Target {
             file,
             path: path.into(),
             is_regular,
+            is_new: false,
             bytes: 0,
             frames: 0,
         }

@@ -409,6 +409,37 @@ fn a_second_link_type_is_refused_and_what_was_written_stays() {
 }
 
 #[test]
+fn a_file_made_for_nothing_goes_and_one_that_was_there_stays() {
+    let folder = Folder::new("useless");
+    let path = folder.0.join("out");
+    let refused = |path: &Path| {
+        let mut sink = FileSink::open(output(path)).unwrap();
+        let mut other = numbered(0..2, 0);
+        let raw = Interface {
+            link_type: LinkType::RAW,
+            ..ethernet()
+        };
+        other.interfaces = Arc::new(vec![ethernet(), raw]);
+        sink.write(other).unwrap_err();
+        sink.finish(&Account::default()).unwrap();
+    };
+    refused(&path);
+    assert_eq!(folder.names(), [""; 0]);
+    drop(FileSink::open(output(&path)).unwrap());
+    assert_eq!(folder.names(), [""; 0]);
+    fs::write(&path, "something").unwrap();
+    refused(&path);
+    drop(FileSink::open(output(&path)).unwrap());
+    assert_eq!(folder.names(), ["out"]);
+    // A run without frames is no failure.
+    let other = folder.0.join("other");
+    let mut sink = FileSink::open(output(&other)).unwrap();
+    sink.finish(&Account::default()).unwrap();
+    drop(sink);
+    assert_eq!(folder.names(), ["other", "out"]);
+}
+
+#[test]
 fn each_finished_file_is_logged_and_given_to_the_command() {
     let folder = Folder::new("log");
     let log = folder.0.join("log");
