@@ -72,6 +72,7 @@ impl Feed<'_> {
         let mut stopping = false;
         let mut wait = WAIT_BUSY;
         let mut youngest_ns = 0;
+        let mut told = false;
         let mut accounted = Instant::now();
         loop {
             let asked = self.stop.load(Ordering::Relaxed) || self.user_stop.load(Ordering::Relaxed);
@@ -84,17 +85,18 @@ impl Feed<'_> {
                     let last = batch.frames.iter().map(|frame| frame.timestamp_ns).max();
                     youngest_ns = youngest_ns.max(last.unwrap_or(0));
                     self.hand_over(batch);
+                    told = false;
                     wait = WAIT_BUSY;
                 }
                 Next::Idle { complete_until_ns } => {
-                    let source = self.id;
-                    self.send(Message::Complete {
-                        source,
-                        until_ns: complete_until_ns,
-                    });
                     // The merge still holds frames until it hears that they are
-                    // the last of their time.
+                    // the last of their time. After that it need not be woken.
                     let holds = complete_until_ns <= youngest_ns;
+                    if self.shared || !told {
+                        let (source, until_ns) = (self.id, complete_until_ns);
+                        self.send(Message::Complete { source, until_ns });
+                    }
+                    told = !holds;
                     wait = if self.shared || holds {
                         WAIT_BUSY
                     } else {

@@ -1,7 +1,10 @@
 //! The filter language against libpcap: random expressions of the whole
 //! grammar, run on frames of every protocol. Needs libpcap; no privilege.
 
-#![allow(clippy::print_stdout, reason = "the numbers of a run are to be recorded")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the numbers of a run are to be recorded"
+)]
 
 mod dice;
 mod grammar;
