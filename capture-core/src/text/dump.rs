@@ -2,7 +2,6 @@
 
 use super::Dump;
 use super::context::{Context, put};
-use std::fmt::Write as _;
 
 const BYTES_PER_LINE: usize = 16;
 /// Eight groups of a space and four digits.
@@ -36,35 +35,72 @@ pub(super) fn unknown(cx: &mut Context<'_>, data: &[u8]) {
 /// Lines of an offset and eight pairs of bytes, each after `indent`.
 pub(super) fn hex(cx: &mut Context<'_>, indent: &str, data: &[u8]) {
     for (i, line) in data.chunks(BYTES_PER_LINE).enumerate() {
-        put!(cx, "{indent}0x{:04x}: ", i * BYTES_PER_LINE);
-        put_pairs(cx.out, line);
+        cx.put(indent);
+        put_offset(cx, i * BYTES_PER_LINE);
+        put_pairs(cx, line);
     }
 }
 
 /// Lines of an offset, eight pairs of bytes, and the bytes as ASCII.
 pub(super) fn hex_ascii(cx: &mut Context<'_>, data: &[u8]) {
     for (i, line) in data.chunks(BYTES_PER_LINE).enumerate() {
-        put!(cx, "\n\t0x{:04x}: ", i * BYTES_PER_LINE);
+        cx.put("\n\t");
+        put_offset(cx, i * BYTES_PER_LINE);
         let start = cx.out.len();
-        put_pairs(cx.out, line);
+        put_pairs(cx, line);
         let width = cx.out.len() - start;
-        put!(cx, "{:1$}", "", HEX_WIDTH.saturating_sub(width) + 2);
-        for &byte in line {
-            cx.out.push(match byte.is_ascii_graphic() {
-                true => char::from(byte),
-                false => '.',
-            });
+        cx.put(&BLANKS[..(HEX_WIDTH.saturating_sub(width) + 2).min(BLANKS.len())]);
+        let mut shown = [b'.'; BYTES_PER_LINE];
+        for (place, &byte) in shown.iter_mut().zip(line) {
+            if byte.is_ascii_graphic() {
+                *place = byte;
+            }
         }
+        put_ascii(cx, &shown[..line.len()]);
     }
 }
 
-fn put_pairs(out: &mut String, line: &[u8]) {
-    for pair in line.chunks(2) {
-        out.push(' ');
-        for byte in pair {
-            let _ = write!(out, "{byte:02x}");
-        }
+/// More than a line ever needs to fill up.
+const BLANKS: &str = "                                            ";
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// A dump is most of what is printed, so it does without the formatter.
+fn put_offset(cx: &mut Context<'_>, offset: usize) {
+    if offset > 0xffff {
+        put!(cx, "0x{offset:04x}: ");
+        return;
     }
+    let digit = |shift: usize| DIGITS[offset >> shift & 15];
+    put_ascii(
+        cx,
+        &[
+            b'0',
+            b'x',
+            digit(12),
+            digit(8),
+            digit(4),
+            digit(0),
+            b':',
+            b' ',
+        ],
+    );
+}
+
+fn put_pairs(cx: &mut Context<'_>, line: &[u8]) {
+    let mut text = [b' '; HEX_WIDTH];
+    let mut len = 0;
+    for (i, &byte) in line.iter().enumerate().take(BYTES_PER_LINE) {
+        len += (i + 1) % 2;
+        text[len] = DIGITS[usize::from(byte >> 4)];
+        text[len + 1] = DIGITS[usize::from(byte & 15)];
+        len += 2;
+    }
+    put_ascii(cx, &text[..len]);
+}
+
+fn put_ascii(cx: &mut Context<'_>, text: &[u8]) {
+    cx.put(std::str::from_utf8(text).unwrap_or_default());
 }
 
 /// Text as it is, other bytes as dots, carriage returns at the ends of lines
