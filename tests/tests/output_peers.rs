@@ -4,8 +4,9 @@
 
 use pktrail::output::{FileSink, Format, Output};
 use pktrail::pcap::Precision;
+use pktrail::pcapng::{Encoder, Section, pad_to};
 use pktrail::rotation::{Rules, parse_size};
-use pktrail::{Account, Batch, FrameInfo, Interface, LinkType, Losses, Sink, SourceAccount};
+use pktrail::{Account, Batch, Flags, FrameInfo, Interface, LinkType, Losses, Sink, SourceAccount};
 use pktrail_tests::files::{Folder, seconds, tshark_seconds};
 use pktrail_tests::program;
 use serde_json::Value;
@@ -318,5 +319,97 @@ fn a_fifo_feeds_tcpdump_and_a_reader_that_goes_is_no_loss() {
                 assert!(said["counts"]["surplus"].as_u64() > Some(0), "{said}");
             }
         }
+    }
+}
+
+/// A ring block of `count` frames as the kernel fills it; `len` gives the
+/// length of each.
+fn ring_block(count: u32, len: impl Fn(u32) -> u32) -> (Vec<u8>, Vec<FrameInfo>) {
+    let (mut memory, mut frames) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        // Header and room, 4 less where a VLAN tag was put back.
+        let before = if number % 5 == 0 { 80 } else { 84 };
+        memory.resize(memory.len() + before, 0xee);
+        let (offset, len) = (memory.len() as u32, len(number));
+        memory.extend_from_slice(&[2; 12]);
+        memory.extend_from_slice(&[0x88, 0xb5]);
+        memory.extend((14..len).map(|at| (at + number) as u8));
+        memory.resize(memory.len().next_multiple_of(8), 0xee);
+        frames.push(FrameInfo {
+            timestamp_ns: 1_700_000_000_000_000_000 + u64::from(number) * 1_234_567,
+            offset,
+            caplen: len,
+            len: len + 9,
+            lost_before: if number % 7 == 3 { 5 } else { 0 },
+            queue: (number % 3 == 0).then_some(2),
+            flags: Flags(number % 3),
+            ..FrameInfo::default()
+        });
+    }
+    (memory, frames)
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let ended = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("runs");
+    assert!(ended.status.success(), "{program}: {}", say(&ended));
+    String::from_utf8(ended.stdout).expect("text")
+}
+
+#[test]
+fn a_block_turned_to_pcapng_in_place_says_what_a_copied_one_says() {
+    let folder = Folder::new("in-place");
+    let sizes: [(&str, fn(u32) -> u32); 3] = [
+        ("small", |_| 60),
+        ("large", |_| 1514),
+        ("mixed", |number| 20 + number * 7919 % 1490),
+    ];
+    for (name, len) in sizes {
+        let (mut memory, frames) = ring_block(500, len);
+        let mut encoder = Encoder::new(Section::default());
+        let mut start = Vec::new();
+        encoder.section(&mut start);
+        encoder.interfaces(&[ethernet()], &mut start).expect("fits");
+        let mut copied = start.clone();
+        let batch = Batch::new(memory.clone(), frames.clone(), Arc::new(vec![ethernet()]));
+        encoder.batch(&batch, &mut copied).expect("fits");
+        // A filter may have taken frames out.
+        for keep in [1, 40] {
+            let mut frames = frames.clone();
+            frames.retain(|info| info.timestamp_ns / 1_234_567 % keep == 0);
+            let mut memory = memory.clone();
+            let len = encoder.in_place(&frames, &mut memory).expect("has room");
+            memory.resize(memory.len() + 8192, 0);
+            let len = pad_to(4096, len, &mut memory).expect("has room");
+            let path = folder.path(&format!("{name}-{keep}.pcapng"));
+            fs::write(&path, [&start[..], &memory[..len]].concat()).expect("writes");
+            let path = path.to_str().expect("text");
+            let counted = said("capinfos", &["-c", "-M", path]);
+            assert!(
+                counted.contains(&format!(" {}\n", frames.len())),
+                "{counted}"
+            );
+            said("tcpdump", &["-n", "-r", path]);
+            // An editor keeps what it understands, and can read what it wrote.
+            let edited = format!("{path}.edited");
+            said("editcap", &[path, &edited]);
+            said("capinfos", &[&edited]);
+        }
+        let other = folder.path("copied.pcapng");
+        fs::write(&other, &copied).expect("writes");
+        let len = encoder.in_place(&frames, &mut memory).expect("has room");
+        let path = folder.path("in-place.pcapng");
+        fs::write(&path, [&start[..], &memory[..len]].concat()).expect("writes");
+        let (path, other) = (path.to_str().expect("text"), other.to_str().expect("text"));
+        let fields = "frame.number frame.time_epoch frame.len frame.cap_len frame.interface_name \
+                      frame.drop_count frame.interface_queue frame.packet_flags eth.dst data.data";
+        let fields: Vec<&str> = fields.split_whitespace().flat_map(|f| ["-e", f]).collect();
+        let show = |path: &str| said("tshark", &[&["-r", path, "-Tfields"], &fields[..]].concat());
+        assert_eq!(show(path).lines().count(), 500);
+        assert_eq!(show(path), show(other), "{name}");
+        let show = |path: &str| said("tcpdump", &["-n", "-tt", "-XX", "-r", path]);
+        assert_eq!(show(path), show(other), "{name}");
     }
 }

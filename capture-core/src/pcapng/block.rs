@@ -32,6 +32,12 @@ pub(crate) const OPT_COMMENT: u16 = 1;
 /// Custom options, with text or bytes, to be copied or not.
 pub(crate) const OPT_CUSTOM: [u16; 4] = [2988, 2989, 19372, 19373];
 
+/// The custom option that holds padding, which is zeros: bytes, not to be copied.
+pub(crate) const OPT_PADDING: u16 = 19373;
+/// The enterprise in our custom options: 32473, which RFC 5612 reserves for
+/// documentation.
+pub(crate) const ENTERPRISE: u32 = 32_473;
+
 pub(crate) const SHB_HARDWARE: u16 = 2;
 pub(crate) const SHB_OS: u16 = 3;
 pub(crate) const SHB_APPLICATION: u16 = 4;

@@ -8,7 +8,7 @@
 use super::block::{self, MAX_CAPTURED};
 use super::options::{self, padding as pad_len};
 use super::{Section, Statistics};
-use crate::{Batch, Error, ErrorKind, Frame, Interface, LinkType, Note, Result};
+use crate::{Batch, Error, ErrorKind, Frame, FrameInfo, Interface, LinkType, Note, Result};
 use std::net::IpAddr;
 
 /// Makes pcapng of batches. It never fails halfway: after an error the output
@@ -61,6 +61,16 @@ impl Encoder {
     pub fn with_mixed_link_types(mut self, allowed: bool) -> Self {
         self.mixed_link_types = allowed;
         self
+    }
+
+    /// Most bytes of a frame in a file.
+    pub(super) fn snaplen(&self) -> u32 {
+        self.snaplen
+    }
+
+    /// How many interfaces the file has.
+    pub(super) fn interface_count(&self) -> u32 {
+        self.count
     }
 
     /// Starts a file: the section header, and the interfaces known so far.
@@ -188,7 +198,7 @@ pub fn padding(len: usize, out: &mut Vec<u8>) -> bool {
 
 /// Most bytes that the frames and notes of a batch can take.
 fn bound(batch: &Batch) -> usize {
-    let frame = |info: &crate::FrameInfo| {
+    let frame = |info: &FrameInfo| {
         block::PACKET_HEAD + info.caplen as usize + info.options_len as usize + TAIL
     };
     let frames: usize = batch.frames.iter().map(frame).sum();
@@ -198,15 +208,64 @@ fn bound(batch: &Batch) -> usize {
 
 /// Most bytes after the data of a frame, options carried from elsewhere aside:
 /// padding 3, flags 8, drop count 12, queue 8, end of options 4, length 4.
-const TAIL: usize = 40;
+pub(super) const TAIL: usize = 40;
 
 /// What follows a frame's data, built in place to be appended at once.
-struct Tail {
+pub(super) struct Tail {
     bytes: [u8; TAIL],
     len: usize,
 }
 
 impl Tail {
+    /// The padding after `data` bytes.
+    #[inline]
+    pub(super) fn after(data: usize) -> Self {
+        Self {
+            bytes: [0; TAIL],
+            len: pad_len(data),
+        }
+    }
+
+    /// The options that stand for what is known of a frame.
+    #[inline]
+    pub(super) fn describe(&mut self, info: &FrameInfo) {
+        if info.flags.0 != 0 {
+            self.option(block::EPB_FLAGS, info.flags.0.to_le_bytes());
+        }
+        if info.lost_before != 0 {
+            let count = u64::from(info.lost_before);
+            self.option(block::EPB_DROPCOUNT, count.to_le_bytes());
+        }
+        if let Some(queue) = info.queue {
+            self.option(block::EPB_QUEUE, queue.to_le_bytes());
+        }
+    }
+
+    /// The beginning of a padding option, before `len` zeros: a custom option
+    /// that is not to be copied into other files.
+    #[inline]
+    pub(super) fn begin_padding(&mut self, len: u16) {
+        self.number(u32::from(block::OPT_PADDING) | u32::from(len + 4) << 16);
+        self.number(block::ENTERPRISE);
+    }
+
+    /// The end of options, if there are any, and the length of the block.
+    #[inline]
+    pub(super) fn close(&mut self, has_options: bool, total: u32) {
+        if has_options {
+            self.number(0);
+        }
+        self.number(total);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
     #[inline]
     fn option<const N: usize>(&mut self, code: u16, value: [u8; N]) {
         let at = self.len;
@@ -223,6 +282,32 @@ impl Tail {
     }
 }
 
+/// An enhanced packet block before its data: `data` bytes of it, `total` bytes
+/// of the block.
+#[inline]
+pub(super) fn packet_head(
+    info: &FrameInfo,
+    interface: u32,
+    data: usize,
+    total: usize,
+) -> [u8; block::PACKET_HEAD] {
+    let mut head = [0; block::PACKET_HEAD];
+    let words = [
+        block::ENHANCED_PACKET,
+        // At most MAX_CAPTURED, and options shorter than a block that was read.
+        total as u32,
+        interface,
+        (info.timestamp_ns >> 32) as u32,
+        info.timestamp_ns as u32,
+        data as u32,
+        info.len,
+    ];
+    for (place, word) in head.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    head
+}
+
 /// One frame. `last_interface` guards against an index that the file has not:
 /// one such frame would make the whole file unreadable.
 #[inline]
@@ -234,54 +319,22 @@ fn put_frame(frame: &Frame<'_>, last_interface: u32, snaplen: u32, out: &mut Vec
         0 => frame.options,
         _ => &[],
     };
-    let mut tail = Tail {
-        bytes: [0; TAIL],
-        len: pad_len(data.len()),
-    };
-    let options_start = tail.len;
-    if info.flags.0 != 0 {
-        tail.option(block::EPB_FLAGS, info.flags.0.to_le_bytes());
-    }
-    if info.lost_before != 0 {
-        tail.option(
-            block::EPB_DROPCOUNT,
-            u64::from(info.lost_before).to_le_bytes(),
-        );
-    }
-    if let Some(queue) = info.queue {
-        tail.option(block::EPB_QUEUE, queue.to_le_bytes());
-    }
-    let has_options = tail.len > options_start || !carried.is_empty();
+    let mut tail = Tail::after(data.len());
+    let options_start = tail.len();
+    tail.describe(info);
+    let has_options = tail.len() > options_start || !carried.is_empty();
     let end = if has_options { 4 } else { 0 };
-    // At most MAX_CAPTURED, and options shorter than a block that was read.
-    let total = (block::PACKET_HEAD + data.len() + tail.len + carried.len() + end + 4) as u32;
-
-    let mut head = [0; block::PACKET_HEAD];
-    let words = [
-        block::ENHANCED_PACKET,
-        total,
-        info.interface.min(last_interface),
-        (info.timestamp_ns >> 32) as u32,
-        info.timestamp_ns as u32,
-        data.len() as u32,
-        info.len,
-    ];
-    for (place, word) in head.chunks_exact_mut(4).zip(words) {
-        place.copy_from_slice(&word.to_le_bytes());
-    }
-    out.extend_from_slice(&head);
+    let total = block::PACKET_HEAD + data.len() + tail.len() + carried.len() + end + 4;
+    let interface = info.interface.min(last_interface);
+    out.extend_from_slice(&packet_head(info, interface, data.len(), total));
     out.extend_from_slice(data);
     if !carried.is_empty() {
-        out.extend_from_slice(&tail.bytes[..tail.len]);
+        out.extend_from_slice(tail.as_slice());
         out.extend_from_slice(carried);
-        tail.len = 0;
-        tail.bytes = [0; TAIL];
+        tail = Tail::after(0);
     }
-    if has_options {
-        tail.number(0);
-    }
-    tail.number(total);
-    out.extend_from_slice(&tail.bytes[..tail.len]);
+    tail.close(has_options, total as u32);
+    out.extend_from_slice(tail.as_slice());
 }
 
 /// Appends a block whose body `fill` appends, a multiple of four bytes long.

@@ -6,6 +6,7 @@
 mod block;
 mod describe;
 mod encode;
+mod in_place;
 mod notes;
 mod options;
 mod parse;
@@ -14,6 +15,7 @@ mod time;
 pub(crate) use block::{IF_FCSLEN, SECTION_HEADER};
 pub use block::{MAX_CAPTURED, PADDING_BLOCK};
 pub use encode::{Encoder, padding};
+pub use in_place::pad_to;
 pub(crate) use options::put as put_option;
 pub(crate) use parse::Parser;
 

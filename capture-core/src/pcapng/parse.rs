@@ -380,6 +380,8 @@ fn packet_options(
                 let count = order.u64(bytes, value);
                 info.lost_before = u32::try_from(count).unwrap_or(u32::MAX);
             }
+            (block::OPT_PADDING, 4..)
+                if is_padding(bytes.get(value..value + option.len), order) => {}
             (code, len) => {
                 options::normalise(bytes, read, order, |bytes| packet_value(bytes, code, order));
                 let total = 4 + len + options::padding(len);
@@ -390,6 +392,13 @@ fn packet_options(
         read = option.next;
     }
     Ok(write - range.start)
+}
+
+/// Whether the value of a custom option is space that pktrail had to fill.
+fn is_padding(value: Option<&[u8]>, order: Order) -> bool {
+    let value = value.unwrap_or_default();
+    let is_ours = order.u32(value, 0) == block::ENTERPRISE;
+    is_ours && value.iter().skip(4).all(|byte| *byte == 0)
 }
 
 /// Turns the numbers in the value of a packet's option to little-endian.
