@@ -13,6 +13,7 @@ use std::path::PathBuf;
     disable_help_flag = true,
     disable_version_flag = true,
     args_override_self = true,
+    infer_long_args = true,
     override_usage = "pktrail [capture] [FLAGS] [EXPRESSION]\n       \
         pktrail -r FILE [FLAGS] [EXPRESSION]\n       \
         pktrail devices | doctor | repair FILE | completions SHELL",
@@ -39,7 +40,7 @@ pub(crate) struct Args {
         help_heading = "Where"
     )]
     pub read: Option<PathBuf>,
-    /// Read from the files named in a file, one a line
+    /// Read from the files named in a file, one a line; `-` is standard input
     #[arg(short = 'V', value_name = "FILE", help_heading = "Where")]
     pub read_list: Option<PathBuf>,
     /// With -r: wait for more at the end of the file, until interrupted
@@ -60,6 +61,7 @@ pub(crate) struct Args {
         short = 's',
         long = "snapshot-length",
         value_name = "BYTES",
+        allow_negative_numbers = true,
         help_heading = "Capture"
     )]
     pub snaplen: Option<u32>,
@@ -79,6 +81,7 @@ pub(crate) struct Args {
         short = 'B',
         long = "buffer-size",
         value_name = "KIB",
+        allow_negative_numbers = true,
         help_heading = "Capture"
     )]
     pub buffer_kib: Option<u64>,
@@ -150,7 +153,8 @@ pub(crate) struct Args {
     /// New file after so many packets
     #[arg(long = "rotate-packets", value_name = "N", help_heading = "Write")]
     pub rotate_packets: Option<u64>,
-    /// Most files: with -C a ring of files, with -G an end
+    /// With -C: the oldest of so many files is written over; with -G: stop after so many; with
+    /// both: so many are kept
     #[arg(short = 'W', value_name = "FILES", help_heading = "Write")]
     pub file_count: Option<u64>,
     /// Run COMMAND FILE for each finished file, without waiting for it
@@ -165,9 +169,11 @@ pub(crate) struct Args {
 
     /// Stop after so many packets
     #[arg(short = 'c', value_name = "COUNT", help_heading = "Stop")]
+    #[arg(allow_negative_numbers = true)]
     pub count: Option<u64>,
     /// Stop after so many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Stop")]
+    #[arg(allow_negative_numbers = true)]
     pub duration: Option<f64>,
     /// Stop after so many bytes of packets, with suffixes
     #[arg(long = "max-bytes", value_name = "SIZE", help_heading = "Stop")]
@@ -250,11 +256,12 @@ pub(crate) struct Args {
     /// Each line at once, even into a pipe
     #[arg(short = 'l', help_heading = "Print")]
     pub line_buffered: bool,
-    /// JSON instead of text: packets, lists and the account
+    /// JSON instead of text, in all that is said (docs/json.md)
     #[arg(long, help_heading = "Print")]
     pub json: bool,
     /// The account on standard error every so many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Print")]
+    #[arg(allow_negative_numbers = true)]
     pub stats: Option<f64>,
 
     /// This help

@@ -2,11 +2,12 @@
 
 use crate::args::Args;
 use crate::plan::usage;
-use crate::{devices, packets, print, read, usage as mistakes};
+use crate::{devices, packets, print, print_either, read, report, usage as mistakes};
 use clap::error::ErrorKind as ClapKind;
 use clap::{CommandFactory, Parser};
 use pktrail::Result;
 use pktrail::backend::Probe;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,13 +53,17 @@ fn devices(words: Vec<OsString>) -> Result<ExitCode> {
 /// Says what this machine can do for a capture, backend by backend.
 #[derive(Parser)]
 #[command(name = "pktrail doctor", bin_name = "pktrail doctor")]
-struct Doctor {}
+struct Doctor {
+    /// JSON (docs/json.md)
+    #[arg(long)]
+    json: bool,
+}
 
 fn doctor(words: Vec<OsString>) -> Result<ExitCode> {
-    let Some(Doctor {}) = parse(words)? else {
+    let Some(Doctor { json }) = parse(words)? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let mut text = String::new();
+    let (mut text, mut rows) = (String::new(), Vec::new());
     for backend in pktrail::BACKENDS {
         let (mark, said) = match (backend.probe)() {
             Probe::Works { can } => ("works", can),
@@ -69,8 +74,14 @@ fn doctor(words: Vec<OsString>) -> Result<ExitCode> {
             "{mark:7} {} ({}): {said}\n",
             backend.name, backend.about
         ));
+        rows.push(json!({
+            "backend": backend.name,
+            "about": backend.about,
+            "state": mark,
+            "detail": said,
+        }));
     }
-    print(&text)
+    print_either(json, || Value::Array(rows), || text)
 }
 
 /// Makes damaged capture files clean: cuts what is after the last whole block.
@@ -80,11 +91,17 @@ struct Repair {
     /// The files, changed in place
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// JSON (docs/json.md)
+    #[arg(long)]
+    json: bool,
 }
 
 fn repair(words: Vec<OsString>) -> Result<ExitCode> {
     match parse::<Repair>(words)? {
-        Some(args) => read::repair(&args.files),
+        Some(args) => {
+            report::use_json(args.json);
+            read::repair(&args.files, args.json)
+        }
         None => Ok(ExitCode::SUCCESS),
     }
 }

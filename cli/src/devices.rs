@@ -2,13 +2,17 @@
 //! and time stamp types (`-J`).
 
 use crate::args::Args;
-use crate::live;
 use crate::plan::usage;
+use crate::print_either;
+use pktrail::Capture;
 use pktrail::devices::{self, Device};
 use pktrail::{LinkType, Result};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::ExitCode;
+
+/// A time stamp type: its name and what it is.
+type TimestampType = (&'static str, &'static str);
 
 /// What `-i any` is called in lists.
 const ANY: &str = "any (Pseudo-device that captures on all interfaces)";
@@ -23,19 +27,39 @@ pub(crate) fn lists(args: &Args) -> Result<ExitCode> {
             list(netns)?
         });
     }
-    let interface = match args.interfaces.first() {
-        Some(name) => name.clone(),
-        None => devices::default_interface(netns)?.name,
-    };
-    if args.list_timestamp_types {
-        return crate::print(&timestamp_types(&interface, netns)?);
+    let mut interfaces = Vec::new();
+    for word in &args.interfaces {
+        interfaces.push(by_number(word, netns)?);
     }
-    let open = live::plan_capture(args)?.open()?;
-    let link_type = open
-        .interfaces()
-        .first()
-        .map_or(LinkType::LINUX_SLL2, |i| i.link_type);
-    crate::print(&link_types(&interface, link_type))
+    if interfaces.is_empty() {
+        interfaces.push(devices::default_interface(netns)?.name);
+    }
+    let (mut rows, mut text) = (Vec::new(), String::new());
+    for interface in &interfaces {
+        if args.list_timestamp_types {
+            let types = devices::timestamp_sources(interface, netns)?;
+            text.push_str(&timestamp_types(interface, &types));
+            rows.push(timestamp_types_json(interface, &types));
+        } else {
+            let link_type = link_type(interface, netns)?;
+            text.push_str(&link_types(interface, link_type));
+            rows.push(link_types_json(interface, link_type));
+        }
+    }
+    print_either(args.json, || Value::Array(rows), || text)
+}
+
+/// The link type that a capture on an interface has.
+fn link_type(interface: &str, netns: Option<&str>) -> Result<LinkType> {
+    let capture = Capture::on(interface).promiscuous(false);
+    let capture = match netns {
+        Some(netns) => capture.in_netns(netns),
+        None => capture,
+    };
+    let open = capture.ring_bytes(1 << 20).block_bytes(1 << 18).open()?;
+    // `any` has none of its own before its frames come.
+    let first = open.interfaces().first();
+    Ok(first.map_or(LinkType::LINUX_SLL2, |interface| interface.link_type))
 }
 
 /// Interfaces as `tcpdump -D` lists them.
@@ -189,13 +213,24 @@ fn describe(device: &Device) -> Value {
 }
 
 /// The time stamp types of an interface, as `tcpdump -J` lists them.
-fn timestamp_types(interface: &str, netns: Option<&str>) -> Result<String> {
-    let types = devices::timestamp_sources(interface, netns)?;
+fn timestamp_types(interface: &str, types: &[TimestampType]) -> String {
     let mut text = format!("Time stamp types for {interface} (use option -j to set):\n");
     for (name, description) in types {
         let _ = writeln!(text, "  {name} ({description})");
     }
-    Ok(text)
+    text
+}
+
+fn timestamp_types_json(interface: &str, types: &[TimestampType]) -> Value {
+    let one = |it: &TimestampType| json!({"name": it.0, "description": it.1});
+    let types: Vec<Value> = types.iter().map(one).collect();
+    json!({"interface": interface, "timestamp_types": types})
+}
+
+fn link_types_json(interface: &str, link_type: LinkType) -> Value {
+    let (name, description) = link_type.name().unzip();
+    let one = json!({"number": link_type.0, "name": name, "description": description});
+    json!({"interface": interface, "link_types": [one]})
 }
 
 /// The link types of an interface, as `tcpdump -L` lists them.

@@ -12,6 +12,7 @@ use pktrail::capture::{Capture, OpenCapture, Spread};
 use pktrail::output::FileSink;
 use pktrail::privileges::{self, User};
 use pktrail::{Interface, Placement, Result};
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -69,7 +70,7 @@ fn give_up_privileges(args: &Args, user: Option<&User>, file: Option<&FileSink>)
         None => {
             privileges::drop_all_but_file_access()?;
             if args.verbose > 0 {
-                report::say("pktrail: CAP_DAC_OVERRIDE is kept, to make further files");
+                report::note("CAP_DAC_OVERRIDE is kept, to make further files");
             }
         }
     }
@@ -185,10 +186,16 @@ fn announce(args: &Args, open: &OpenCapture) {
         .first()
         .map_or(pktrail::LinkType::LINUX_SLL2, |i| i.link_type);
     let snaplen = plan::snaplen(args).unwrap_or(plan::SNAPLEN_MAX);
-    report::say(&format!(
-        "pktrail: listening on {}, link-type {link}, snapshot length {snaplen} bytes",
-        names.join(", ")
-    ));
+    let link_name = link.name().map(|(name, _)| name);
+    report::either(
+        || json!({"listening": {"interfaces": names, "link_type": link_name, "snaplen": snaplen}}),
+        || {
+            let names = names.join(", ");
+            format!(
+                "pktrail: listening on {names}, link-type {link}, snapshot length {snaplen} bytes"
+            )
+        },
+    );
     if args.verbose > 0 {
         let place = match open.placement() {
             None => "no filter",
@@ -196,8 +203,8 @@ fn announce(args: &Args, open: &OpenCapture) {
             Some(Placement::Here) => "the kernel cannot run the filter here; pktrail does",
         };
         let mib = open.ring_bytes() >> 20;
-        report::say(&format!(
-            "pktrail: {} rings, {mib} MiB in all; {place}",
+        report::note(&format!(
+            "{} rings, {mib} MiB in all; {place}",
             open.rings()
         ));
     }

@@ -19,8 +19,10 @@ mod usage;
 use args::Args;
 use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
-use pktrail::{ErrorKind, LinkType, Result};
+use pktrail::filter::Instruction;
+use pktrail::{ErrorKind, LinkType, Program, Result};
 use plan::Wanted;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -64,30 +66,59 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
         Err(error) if error.kind() == ClapKind::DisplayHelp => return print(&error.to_string()),
         Err(error) => return Err(plan::usage(usage::sentence(&error))),
     };
+    report::use_json(args.json);
     if args.version {
-        return print(concat!("pktrail ", env!("CARGO_PKG_VERSION"), "\n"));
+        let version = env!("CARGO_PKG_VERSION");
+        return print_either(
+            args.json,
+            || json!({"program": "pktrail", "version": version}),
+            || format!("pktrail {version}\n"),
+        );
     }
     if args.list_interfaces || args.list_timestamp_types || args.list_link_types {
         return devices::lists(&args);
     }
-    plan::style(&args)?;
-    plan::snaplen(&args)?;
+    plan::check(&args)?;
+    output::check(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
         let link_type = plan::link_type(&args)?.unwrap_or(LinkType::ETHERNET);
         let everything = Wanted::Expression(String::new());
         let filter = filter.unwrap_or(everything);
         let filter = filter.for_file(link_type, plan::snaplen(&args)?)?;
-        return print(&match args.dump_filter {
-            1 => filter.program.listing(),
-            2 => filter.program.c_listing(),
-            _ => filter.program.decimal_listing(),
-        });
+        return print_either(
+            args.json,
+            || instructions(&filter.program),
+            || match args.dump_filter {
+                1 => filter.program.listing(),
+                2 => filter.program.c_listing(),
+                _ => filter.program.decimal_listing(),
+            },
+        );
     }
     match args.read.is_some() || args.read_list.is_some() {
         true => read::files(&args, filter),
         false => live::capture(&args, filter),
     }
+}
+
+/// A compiled filter as JSON.
+fn instructions(program: &Program) -> Value {
+    let one = |it: &Instruction| json!({"code": it.code, "jt": it.jt, "jf": it.jf, "k": it.k});
+    Value::Array(program.instructions().iter().map(one).collect())
+}
+
+/// Writes a line of JSON or text to standard output.
+pub(crate) fn print_either(
+    is_json: bool,
+    json: impl FnOnce() -> Value,
+    text: impl FnOnce() -> String,
+) -> Result<ExitCode> {
+    print(&if is_json {
+        format!("{}\n", json())
+    } else {
+        text()
+    })
 }
 
 /// Writes text to standard output.

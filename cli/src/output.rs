@@ -14,7 +14,6 @@ use pktrail::rotation::{Rules, parse_size};
 use pktrail::tee::Tee;
 use pktrail::text::Printer;
 use pktrail::{Interface, Result, Sink};
-use std::path::Path;
 
 /// What the sink needs to know of the source.
 pub(crate) struct Origin {
@@ -30,16 +29,26 @@ pub(crate) struct Origin {
     pub(crate) owner: Option<(u32, u32)>,
 }
 
+/// Finds mistakes in the flags before anything is opened.
+pub(crate) fn check(args: &Args) -> Result<()> {
+    if args.write.is_none()
+        && let Some(flag) = unused_flag(args)
+    {
+        return Err(usage(format!("{flag} has a meaning only with -w FILE")));
+    }
+    format_name(args)?;
+    rules(args)?;
+    limits(args)?;
+    Ok(())
+}
+
 /// A file that is written, if any: opened before privileges are dropped.
 pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<FileSink>> {
     let Some(path) = &args.write else {
-        return match unused_flag(args) {
-            Some(flag) => Err(usage(format!("{flag} has a meaning only with -w FILE"))),
-            None => Ok(None),
-        };
+        return Ok(None);
     };
     let mut output = Output::new(path);
-    output.format = format(args, path, origin)?;
+    output.format = format(args, origin)?;
     output.rules = rules(args)?;
     output.is_live = origin.live_since_ns.is_some();
     output.interfaces.clone_from(&origin.interfaces);
@@ -57,7 +66,7 @@ pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<FileSink>> {
 /// The whole sink.
 pub(crate) fn sink(args: &Args, origin: &Origin, file: Option<FileSink>) -> Result<Box<dyn Sink>> {
     let shown: Option<Box<dyn Sink>> = match (args.only_count, file.is_none() || args.print) {
-        (true, _) => Some(Box::new(CountSink::default())),
+        (true, _) => Some(Box::new(CountSink::new(args.json))),
         (false, true) => Some(Box::new(text(args, origin)?)),
         (false, false) => None,
     };
@@ -65,18 +74,25 @@ pub(crate) fn sink(args: &Args, origin: &Origin, file: Option<FileSink>) -> Resu
         (Some(file), Some(shown)) => Box::new(Tee::new(file, shown)),
         (Some(file), None) => Box::new(file),
         (None, Some(shown)) => shown,
-        (None, None) => Box::new(CountSink::default()),
+        (None, None) => Box::new(CountSink::new(args.json)),
     };
+    Ok(Box::new(Limit::new(
+        whole,
+        limits(args)?,
+        origin.live_since_ns,
+    )))
+}
+
+fn limits(args: &Args) -> Result<Limits> {
     let max_bytes = args
         .max_bytes
         .as_ref()
         .map(|text| size::parse("--max-bytes", text));
-    let limits = Limits {
+    Ok(Limits {
         packets: count(args)?,
         bytes: max_bytes.transpose()?,
         duration: plan::seconds("--duration", args.duration)?,
-    };
-    Ok(Box::new(Limit::new(whole, limits, origin.live_since_ns)))
+    })
 }
 
 fn count(args: &Args) -> Result<Option<u64>> {
@@ -114,26 +130,38 @@ fn unused_flag(args: &Args) -> Option<&'static str> {
         .map(|(flag, _)| *flag)
 }
 
-fn format(args: &Args, path: &Path, origin: &Origin) -> Result<Format> {
-    let nano = plan::is_nano(args)?;
-    let snaplen = plan::snaplen(args)?;
-    let by_name = match path.extension().and_then(|extension| extension.to_str()) {
+/// The format by `--format`, or by the file's name.
+fn format_name(args: &Args) -> Result<&'static str> {
+    let name = args.write.as_ref().and_then(|path| path.extension());
+    let by_name = match name.and_then(|extension| extension.to_str()) {
         Some("pcap" | "cap" | "dmp") => "pcap",
         _ => "pcapng",
     };
-    match args.format.as_deref().unwrap_or(by_name) {
-        "pcapng" => {
+    let Some(wanted) = args.format.as_deref() else {
+        return Ok(by_name);
+    };
+    let known = ["pcapng", "pcap", "pcap-ns"];
+    let known = known.into_iter().find(|name| *name == wanted);
+    known.ok_or_else(|| {
+        usage(format!(
+            "--format: '{wanted}' is not pcapng, pcap or pcap-ns"
+        ))
+    })
+}
+
+fn format(args: &Args, origin: &Origin) -> Result<Format> {
+    let nano = plan::is_nano(args)?;
+    let snaplen = plan::snaplen(args)?;
+    match format_name(args)? {
+        "pcap" if nano => Ok(Format::pcap(Precision::Nano, snaplen)),
+        "pcap" => Ok(Format::pcap(Precision::Micro, snaplen)),
+        "pcap-ns" => Ok(Format::pcap(Precision::Nano, snaplen)),
+        _ => {
             let encoder = Encoder::new(section(origin)).with_snaplen(snaplen);
             Ok(Format::pcapng(
                 encoder.with_mixed_link_types(args.mixed_link_types),
             ))
         }
-        "pcap" if nano => Ok(Format::pcap(Precision::Nano, snaplen)),
-        "pcap" => Ok(Format::pcap(Precision::Micro, snaplen)),
-        "pcap-ns" => Ok(Format::pcap(Precision::Nano, snaplen)),
-        other => Err(usage(format!(
-            "--format: '{other}' is not pcapng, pcap or pcap-ns"
-        ))),
     }
 }
 
@@ -185,15 +213,12 @@ fn observe(event: Event) {
     match event {
         Event::Finished(_) => {}
         Event::CommandFailed { path, reason } => {
-            report::say(&format!("pktrail: -z for {}: {reason}", path.display()));
+            report::note(&format!("-z for {}: {reason}", path.display()));
         }
         Event::CommandLeft { path } => {
-            report::say(&format!(
-                "pktrail: -z for {} is still at work",
-                path.display()
-            ));
+            report::note(&format!("-z for {} is still at work", path.display()));
         }
-        Event::Failed(text) => report::say(&format!("pktrail: {text}")),
+        Event::Failed(text) => report::note(&text),
         _ => {}
     }
 }

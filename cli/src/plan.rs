@@ -18,6 +18,25 @@ pub(crate) fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Usage, message)
 }
 
+/// Finds mistakes in the flags before anything is opened.
+pub(crate) fn check(args: &Args) -> Result<()> {
+    style(args)?;
+    snaplen(args)?;
+    ring_bytes(args)?;
+    link_type(args)?;
+    seconds("--stats", args.stats)?;
+    if args.monitor {
+        let kind = ErrorKind::Unsupported {
+            feature: "monitor mode",
+            since: "",
+        };
+        let message = "-I: monitor mode is not supported: switch the interface by `iw dev NAME set \
+                       type monitor` and capture on it";
+        return Err(Error::new(kind, message));
+    }
+    Ok(())
+}
+
 /// How to print.
 pub(crate) fn style(args: &Args) -> Result<Style> {
     Ok(Style {
@@ -87,6 +106,7 @@ pub(crate) fn snaplen(args: &Args) -> Result<u32> {
 pub(crate) fn ring_bytes(args: &Args) -> Result<Option<u64>> {
     match (&args.ring, args.buffer_kib) {
         (Some(text), _) => size::parse("--ring", text).map(Some),
+        (None, Some(0)) => Err(usage("-B: a ring of 0 KiB holds nothing")),
         (None, Some(kib)) => {
             let bytes = kib
                 .checked_mul(1024)

@@ -3,13 +3,17 @@
 use crate::args::Args;
 use crate::output::{self, Origin};
 use crate::plan::{self, Wanted, usage};
+use crate::print_either;
 use crate::report;
 use crate::run;
 use pktrail::chain::Chain;
 use pktrail::engine::Order;
-use pktrail::file::{self, FileSource};
+use pktrail::file::{self, FileSource, Repair};
+use pktrail::read::Format;
 use pktrail::{Engine, Error, LinkType, Result, Source};
+use serde_json::{Value, json};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,22 +67,25 @@ fn open(path: &Path, options: file::Options) -> Result<Box<dyn Source>> {
 
 /// Says what is read, as tcpdump does.
 fn announce(source: &FileSource) {
-    let interfaces = source.interfaces();
-    let link = interfaces.first().map(|interface| {
+    let name = source.name();
+    let link = source.interfaces().first().map(|interface| {
         let snaplen = match interface.snaplen {
             0 => plan::SNAPLEN_MAX,
             snaplen => snaplen,
         };
-        format!(
-            ", link-type {}, snapshot length {snaplen}",
-            interface.link_type
-        )
+        (interface.link_type, snaplen)
     });
-    report::say(&format!(
-        "reading from file {}{}",
-        source.name(),
-        link.unwrap_or_default()
-    ));
+    let (link_type, snaplen) = link.unzip();
+    let link_name = link_type.and_then(|link_type| link_type.name().map(|(name, _)| name));
+    report::either(
+        || json!({"reading": {"file": name, "link_type": link_name, "snaplen": snaplen}}),
+        || match link {
+            Some((link_type, snaplen)) => format!(
+                "reading from file {name}, link-type {link_type}, snapshot length {snaplen}"
+            ),
+            None => format!("reading from file {name}"),
+        },
+    );
 }
 
 fn paths(args: &Args) -> Result<Vec<PathBuf>> {
@@ -90,8 +97,12 @@ fn paths(args: &Args) -> Result<Vec<PathBuf>> {
             "give a file by -r or a list of files by -V, not both",
         ));
     }
-    let text = fs::read_to_string(list)
-        .map_err(|cause| Error::io(format!("-V: cannot read {}", list.display()), cause))?;
+    let text = match list.as_os_str() == "-" {
+        true => io::read_to_string(io::stdin()),
+        false => fs::read_to_string(list),
+    };
+    let text =
+        text.map_err(|cause| Error::io(format!("-V: cannot read {}", list.display()), cause))?;
     Ok(text
         .lines()
         .map(str::trim)
@@ -117,25 +128,54 @@ fn refuse_live_flags(args: &Args) -> Result<()> {
     }
 }
 
-/// `repair FILE …`: makes damaged files clean.
-pub(crate) fn repair(paths: &[PathBuf]) -> Result<ExitCode> {
-    let mut text = String::new();
+/// `repair FILE …`: makes damaged files clean. One that cannot be repaired does
+/// not keep the others from it.
+pub(crate) fn repair(paths: &[PathBuf], is_json: bool) -> Result<ExitCode> {
+    let mut status = ExitCode::SUCCESS;
     for path in paths {
-        let done = file::repair(path)?;
-        let kept = format!(
-            "{} packets in {} blocks",
-            done.kept_frames, done.kept_blocks
-        );
-        let name = path.display();
-        text.push_str(&match done.reason {
-            None => format!("{name}: sound, {kept}\n"),
-            Some(reason) => {
-                format!(
-                    "{name}: kept {kept}, cut {} bytes: {reason}\n",
-                    done.cut_bytes
-                )
+        match file::repair(path) {
+            Ok(done) => {
+                print_either(
+                    is_json,
+                    || repaired_json(path, &done),
+                    || repaired(path, &done),
+                )?;
             }
-        });
+            Err(error) => {
+                report::error(&error);
+                status = ExitCode::FAILURE;
+            }
+        }
     }
-    crate::print(&text)
+    Ok(status)
+}
+
+fn repaired_json(path: &Path, done: &Repair) -> Value {
+    json!({
+        "file": path.display().to_string(),
+        "format": match done.format {
+            Format::Pcap => "pcap",
+            Format::Pcapng => "pcapng",
+        },
+        "kept_packets": done.kept_frames,
+        "kept_blocks": done.kept_blocks,
+        "kept_bytes": done.kept_bytes,
+        "cut_bytes": done.cut_bytes,
+        "reason": done.reason,
+    })
+}
+
+fn repaired(path: &Path, done: &Repair) -> String {
+    let name = path.display();
+    let kept = format!(
+        "{} packets in {} blocks",
+        done.kept_frames, done.kept_blocks
+    );
+    match &done.reason {
+        None => format!("{name}: sound, {kept}\n"),
+        Some(reason) => format!(
+            "{name}: kept {kept}, cut {} bytes: {reason}\n",
+            done.cut_bytes
+        ),
+    }
 }

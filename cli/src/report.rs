@@ -1,8 +1,31 @@
 //! What is said about a run, on standard error: the account, notices, errors.
 
 use pktrail::{Account, Error, Notice};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether all that is said is JSON: lines of a stream that a program reads.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Says everything as JSON from now on, or nothing.
+pub(crate) fn use_json(wanted: bool) {
+    JSON.store(wanted, Ordering::Relaxed);
+}
+
+/// Says a line of text or its twin.
+pub(crate) fn either(json: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+    say(&if JSON.load(Ordering::Relaxed) {
+        json().to_string()
+    } else {
+        text()
+    });
+}
+
+/// Something that a person should know.
+pub(crate) fn note(text: &str) {
+    either(|| json!({"notice": text}), || format!("pktrail: {text}"));
+}
 
 /// Writes a line to standard error. That it may be closed is no concern.
 pub(crate) fn say(line: &str) {
@@ -11,12 +34,15 @@ pub(crate) fn say(line: &str) {
 
 /// An error as one line.
 pub(crate) fn error(error: &Error) {
-    say(&format!("pktrail: {error:#}"));
+    either(
+        || json!({"error": format!("{error:#}")}),
+        || format!("pktrail: {error:#}"),
+    );
 }
 
 /// Something that happened to a source, as a sentence.
 pub(crate) fn notice(notice: &Notice) {
-    say(&format!("pktrail: {}", sentence(notice)));
+    note(&sentence(notice));
 }
 
 fn sentence(notice: &Notice) -> String {

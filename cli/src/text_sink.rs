@@ -115,9 +115,15 @@ fn describe(number: u64, frame: &Frame<'_>, interface: &Interface, text: &str) -
 }
 
 /// Counts frames, and prints the number at the end.
-#[derive(Default)]
 pub(crate) struct CountSink {
     count: u64,
+    is_json: bool,
+}
+
+impl CountSink {
+    pub(crate) fn new(is_json: bool) -> Self {
+        Self { count: 0, is_json }
+    }
 }
 
 impl Sink for CountSink {
@@ -128,6 +134,9 @@ impl Sink for CountSink {
 
     fn finish(&mut self, _: &Account) -> Result<()> {
         let plural = if self.count == 1 { "" } else { "s" };
-        flush(&mut format!("{} packet{plural}\n", self.count))
+        flush(&mut match self.is_json {
+            true => format!("{}\n", json!({"packets": self.count})),
+            false => format!("{} packet{plural}\n", self.count),
+        })
     }
 }

@@ -1,6 +1,8 @@
 //! The program's command line, as anyone may run it: no privilege, no peers.
 
+use pktrail_tests::files::Folder;
 use pktrail_tests::program::pktrail;
+use serde_json::Value;
 use std::fs;
 use std::process::{Command, Output};
 
@@ -10,6 +12,97 @@ fn run(words: &[&str]) -> Output {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("one JSON value")
+}
+
+/// Two frames of four bytes, and the first half of a third, as pcap.
+fn cut_pcap() -> Vec<u8> {
+    let words = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65535, 1];
+    let record = [1_700_000_000_u32, 0, 4, 4, 0x0102_0304];
+    let words = words.iter().chain(&record).chain(&record).chain(&record);
+    let mut bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
+    bytes.truncate(24 + 2 * 20 + 10);
+    bytes
+}
+
+#[test]
+fn lists_and_counts_have_json_twins() {
+    assert_eq!(json(&run(&["--json", "--version"]))["program"], "pktrail");
+    let filter = json(&run(&["--json", "-d", "arp"]));
+    assert_eq!(filter[1]["k"], 0x806);
+    let doctor = json(&run(&["doctor", "--json"]));
+    assert_eq!(doctor[0]["backend"], "af_packet");
+    let types = json(&run(&["-J", "-i", "lo", "--json"]));
+    assert_eq!(types[0]["timestamp_types"][0]["name"], "host");
+}
+
+#[test]
+fn files_and_failures_have_json_twins() {
+    let folder = Folder::new("cli-json");
+    let (cut, none) = (folder.path("cut"), folder.path("none"));
+    fs::write(&cut, cut_pcap()).unwrap();
+    let (cut, none) = (cut.to_str().unwrap(), none.to_str().unwrap());
+    let counted = run(&["--json", "--count", "-r", cut]);
+    assert_eq!(counted.status.code(), Some(1));
+    assert_eq!(json(&counted)["packets"], 2);
+    let said: Vec<Value> = stderr(&counted)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    assert_eq!(said[0]["reading"]["link_type"], "EN10MB");
+    assert_eq!(said[1]["account"]["delivered"], 2);
+    let error = said[2]["error"].as_str().unwrap();
+    assert!(error.contains("packet record 3 at offset 64"), "{error}");
+    // One that is not there does not keep the others from being repaired.
+    let repaired = run(&["repair", "--json", none, cut]);
+    assert_eq!(repaired.status.code(), Some(1));
+    assert!(stderr(&repaired).starts_with("{\"error\":"));
+    assert_eq!(json(&repaired)["cut_bytes"], 10);
+    assert_eq!(fs::metadata(cut).unwrap().len(), 64);
+    assert!(run(&["repair", cut]).status.success());
+}
+
+#[test]
+fn a_list_of_files_comes_by_standard_input_too() {
+    let folder = Folder::new("cli-list");
+    let cut = folder.path("cut");
+    fs::write(&cut, &cut_pcap()[..64]).unwrap();
+    let script = format!(
+        "printf '%s\\n%s\\n' {0} {0} | {1} -V - --count",
+        cut.display(),
+        pktrail_tests::program::path().display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "4 packets\n");
+}
+
+#[test]
+fn mistakes_are_found_before_anything_is_opened() {
+    let folder = Folder::new("cli-early");
+    let out = folder.path("out");
+    let out = out.to_str().unwrap();
+    for wrong in [
+        &["--stats", "0"][..],
+        &["-c", "0"],
+        &["-c", "-1"],
+        &["--duration", "-1"],
+        &["--format", "x"],
+        &["--rotate-packets", "0"],
+        &["-B", "0"],
+        &["-y", "NONE"],
+    ] {
+        let output = run(&[&["-i", "lo", "-w", out], wrong].concat());
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!fs::exists(out).unwrap(), "{wrong:?}");
+    }
+    let monitor = run(&["-I", "-i", "lo"]);
+    assert_eq!(monitor.status.code(), Some(1));
+    assert!(stderr(&monitor).contains("monitor mode is not supported"));
 }
 
 #[test]
@@ -35,7 +128,8 @@ fn version_and_help_are_on_standard_output() {
 #[test]
 fn wrong_usage_is_one_sentence_and_status_2() {
     for (words, part) in [
-        (&["--retire", "5"][..], "did you mean '--retire-ms'?"),
+        (&["--retrie-ms", "5"][..], "did you mean '--retire-ms'?"),
+        (&["-g", "-r", "x"], "did you mean '-G'?"),
         (&["-tttttt", "-r", "x"], "-ttttt"),
         (&["-s", "300000", "-r", "x"], "262144"),
         (
