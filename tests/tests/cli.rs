@@ -10,6 +10,10 @@ fn run(words: &[&str]) -> Output {
     pktrail().args(words).output().expect("the program runs")
 }
 
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -33,7 +37,7 @@ fn lists_and_counts_have_json_twins() {
     assert_eq!(json(&run(&["--json", "--version"]))["program"], "pktrail");
     let filter = json(&run(&["--json", "-d", "arp"]));
     assert_eq!(filter[1]["k"], 0x806);
-    let doctor = json(&run(&["doctor", "--json"]));
+    let doctor = json(&run(&words("doctor --json")));
     assert_eq!(doctor[0]["backend"], "af_packet");
     let types = json(&run(&["-J", "-i", "lo", "--json"]));
     assert_eq!(types[0]["timestamp_types"][0]["name"], "host");
@@ -57,12 +61,12 @@ fn files_and_failures_have_json_twins() {
     let error = said[2]["error"].as_str().unwrap();
     assert!(error.contains("packet record 3 at offset 64"), "{error}");
     // One that is not there does not keep the others from being repaired.
-    let repaired = run(&["repair", "--json", none, cut]);
+    let repaired = run(&words(&format!("repair --json {none} {cut}")));
     assert_eq!(repaired.status.code(), Some(1));
     assert!(stderr(&repaired).starts_with("{\"error\":"));
     assert_eq!(json(&repaired)["cut_bytes"], 10);
     assert_eq!(fs::metadata(cut).unwrap().len(), 64);
-    assert!(run(&["repair", cut]).status.success());
+    assert!(run(&words(&format!("repair {cut}"))).status.success());
 }
 
 #[test]

@@ -227,6 +227,8 @@ fn make_ring(
         socket
             .make_ring(&shape)
             .and_then(|()| Ring::map(socket, shape))
+            // The kernel takes no other ring while it has this one.
+            .inspect_err(|_| drop(socket.give_ring_back()))
     })
     .map_err(|e| {
         let what = format!(

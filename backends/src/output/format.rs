@@ -85,8 +85,8 @@ impl Format {
         }
     }
 
-    pub(super) fn note(&self, note: &Note, out: &mut Vec<u8>) {
-        if let Kind::Pcapng(encoder) = &self.0 {
+    pub(super) fn note(&mut self, note: &Note, out: &mut Vec<u8>) {
+        if let Kind::Pcapng(encoder) = &mut self.0 {
             encoder.note(note, out);
         }
     }

@@ -153,6 +153,20 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)
     }
 
+    /// Frees the receive ring, which must not be mapped: EBUSY otherwise.
+    pub(crate) fn give_ring_back(&self) -> io::Result<()> {
+        let request = libc::tpacket_req3 {
+            tp_block_size: 0,
+            tp_block_nr: 0,
+            tp_frame_size: 0,
+            tp_frame_nr: 0,
+            tp_retire_blk_tov: 0,
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)
+    }
+
     /// Attaches a filter program in place of the one before, at once.
     pub(crate) fn attach(&self, program: &[Instruction]) -> io::Result<()> {
         let mut filter = to_kernel(program);

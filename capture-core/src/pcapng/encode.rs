@@ -11,16 +11,22 @@ use super::{Section, Statistics};
 use crate::{Batch, Error, ErrorKind, Frame, FrameInfo, Interface, LinkType, Note, Result};
 use std::net::IpAddr;
 
+/// Most bytes of names and secrets that are carried from file to file.
+const MOST_KEPT: usize = 16 << 20;
+
 /// Makes pcapng of batches. It never fails halfway: after an error the output
 /// is as it was before the call.
 ///
 /// Call [`section`](Self::section) at the start of each file: it brings the
-/// interfaces known so far with it.
+/// interfaces, names and decryption secrets known so far with it.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     header: Vec<u8>,
     /// The interface blocks known so far, as they stand in a file.
     interfaces: Vec<u8>,
+    /// The blocks of names and secrets seen so far, which hold for all frames
+    /// after them and so for every file.
+    kept: Vec<u8>,
     count: u32,
     link_type: Option<LinkType>,
     mixed_link_types: bool,
@@ -36,6 +42,7 @@ impl Encoder {
         Self {
             header,
             interfaces: Vec::new(),
+            kept: Vec::new(),
             count: 0,
             link_type: None,
             mixed_link_types: false,
@@ -73,11 +80,13 @@ impl Encoder {
         self.count
     }
 
-    /// Starts a file: the section header, and the interfaces known so far.
+    /// Starts a file: the section header, and the interfaces, names and
+    /// secrets known so far.
     pub fn section(&mut self, out: &mut Vec<u8>) {
-        out.reserve(self.header.len() + self.interfaces.len());
+        out.reserve(self.header.len() + self.interfaces.len() + self.kept.len());
         out.extend_from_slice(&self.header);
         out.extend_from_slice(&self.interfaces);
+        out.extend_from_slice(&self.kept);
     }
 
     /// Adds an interface; returns its index.
@@ -123,15 +132,22 @@ impl Encoder {
     }
 
     /// Appends a block that was kept as a note. Custom blocks that say they
-    /// must not be copied are left out.
-    pub fn note(&self, note: &Note, out: &mut Vec<u8>) {
+    /// must not be copied are left out. Names and secrets are appended to the
+    /// files after this one too, the first 16 MiB of them.
+    pub fn note(&mut self, note: &Note, out: &mut Vec<u8>) {
         if note.block_type == block::CUSTOM_NO_COPY {
             return;
         }
+        let start = out.len();
         put_block(note.block_type, out, |out| {
             out.extend_from_slice(&note.body);
             options::pad(note.body.len(), out);
         });
+        let holds_on = [block::NAME_RESOLUTION, block::DECRYPTION_SECRETS];
+        let block = &out[start..];
+        if holds_on.contains(&note.block_type) && self.kept.len() + block.len() <= MOST_KEPT {
+            self.kept.extend_from_slice(block);
+        }
     }
 
     /// Appends a batch: the interfaces that are new, the frames and the notes

@@ -3,6 +3,7 @@
 use super::support::{Running, numbers, on_cable, send};
 use pktrail_tests::files::Folder;
 use pktrail_tests::netns::VethPair;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -59,4 +60,21 @@ fn bytes_and_files_end_a_capture() {
     let ended = running.end();
     assert!(ended.status.success(), "{}", ended.said);
     assert_eq!(ended.account()["delivered"], 21);
+}
+
+#[test]
+fn a_ring_that_does_not_fit_is_halved_with_a_warning() {
+    let (pair, folder) = (VethPair::new("ulimit"), Folder::new("program-ulimit"));
+    let capture = on_cable(&pair, &["-c", "3"]);
+    let mut limited = Command::new("sh");
+    // KiB of address space, in which the least ring of 64 MiB has no place.
+    limited.args(["-c", "ulimit -v 60000; exec \"$@\"", "sh"]);
+    limited.arg(capture.get_program()).args(capture.get_args());
+    let running = Running::start(&mut limited, &folder);
+    send(&pair, 0..3, 64, Duration::ZERO);
+    let ended = running.end();
+    assert!(ended.status.success(), "{}", ended.said);
+    let warning = "has 32768 KiB instead of 65536 KiB";
+    assert!(ended.said.contains(warning), "{}", ended.said);
+    ended.assert_accounted(3);
 }

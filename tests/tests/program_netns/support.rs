@@ -69,7 +69,7 @@ impl Running {
             .spawn()
             .expect("it starts");
         let mut running = Self { child, said };
-        running.wait_for("listening on");
+        running.wait_for("listening");
         running
     }
 

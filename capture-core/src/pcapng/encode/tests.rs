@@ -151,6 +151,13 @@ fn notes_keep_their_place_and_custom_blocks_their_word() {
     }
     assert_eq!(types, [4, 6, 10, 6, 77]);
     assert!(rest.is_empty());
+
+    // Names and secrets hold for the frames of the next file too.
+    let mut next = Vec::new();
+    encoder.section(&mut next);
+    let (names, secrets) = (&out[..20], &next[next.len() - 20..]);
+    assert_eq!((names[0], secrets[0]), (4, 10));
+    assert_eq!(next[next.len() - 40..next.len() - 20], *names);
 }
 
 #[test]
