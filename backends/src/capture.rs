@@ -202,15 +202,12 @@ impl Capture {
         };
         let interface = source.interfaces().first();
         let link_type = interface.map_or(LinkType::LINUX_SLL2, |it| it.link_type);
-        // Cooked frames get their header after the kernel's filter, so theirs
-        // runs here, on frames as a file has them.
         let in_kernel = LiveTarget {
             stripped_tags: true,
-            cooked: false,
+            cooked: link_type == LinkType::LINUX_SLL2,
         };
-        let live = (link_type != LinkType::LINUX_SLL2).then_some(in_kernel);
         let target = Target {
-            live,
+            live: Some(in_kernel),
             netmask: interface.and_then(netmask),
             ..Target::new(link_type, source.snaplen())
         };

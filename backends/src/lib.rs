@@ -14,6 +14,7 @@ pub mod output;
 pub mod privileges;
 pub mod signals;
 mod sys;
+pub mod xdp_filter;
 
 pub use af_packet::FanoutMode;
 pub use backend::{Backend, Needs, Opened, Probe, Request};

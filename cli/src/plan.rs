@@ -188,10 +188,10 @@ fn from_file(path: &Path) -> Result<Wanted> {
         return Ok(Wanted::Expression(without_comments(&text)));
     }
     let program = Program::parse(&text).map_err(|error| error.context(format!("-F {name}")))?;
-    Ok(Wanted::Program(Filter {
+    Ok(Wanted::Program(Filter::new(
         program,
-        text: Some(format!("program {name}")),
-    }))
+        Some(format!("program {name}")),
+    )))
 }
 
 /// A number alone on the first line, which is no expression.

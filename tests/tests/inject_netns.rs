@@ -180,10 +180,7 @@ fn listening(ring_bytes: usize) -> AfPacket {
     let mut options = Options::new(testbed::INTERFACE);
     options.ring_bytes = Some(ring_bytes);
     let mut source = AfPacket::open(&options).expect("a source");
-    let everything = Filter {
-        program: Program::returning(u32::MAX),
-        text: None,
-    };
+    let everything = Filter::new(Program::returning(u32::MAX), None);
     source.set_filter(&everything).expect("a filter");
     source.start().expect("a start");
     source

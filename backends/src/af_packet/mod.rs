@@ -36,7 +36,7 @@ use counters::{BeforeTap, Counters, Gaps};
 use open::Tap;
 use pktrail_core::{
     Batch, Block, Error, ErrorKind, Filter, Instruction, Interface, Next, Notice, Placement,
-    Result, Source, SourceAccount,
+    Program, Result, Source, SourceAccount,
 };
 use program::Prologue;
 use ring_reader::RingReader;
@@ -194,10 +194,12 @@ impl AfPacket {
     /// Attaches the final filter, and locks it where that leaves a way to stop.
     fn run(&mut self, filter: Option<&Filter>) -> Result<Placement> {
         let snaplen = self.options.snaplen();
-        let user = filter
-            // On a cooked socket the kernel sees other bytes than the program.
-            .filter(|_| self.tap.capture.link != Link::Cooked)
-            .map(|filter| filter.program.instructions());
+        // On a cooked socket the kernel sees other bytes than are delivered.
+        let program = filter.and_then(|filter| match self.tap.capture.link {
+            Link::Cooked => filter.cooked_program(),
+            _ => Some(&filter.program),
+        });
+        let user = program.map(Program::instructions);
         let mut placement = match (filter, user) {
             (Some(_), None) => Placement::Here,
             _ => Placement::Kernel,

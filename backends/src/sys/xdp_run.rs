@@ -44,6 +44,39 @@ struct Run {
     pad: u32,
 }
 
+/// Runs `program` once over a copy of `frame`, on no interface, and returns what
+/// it returned.
+///
+/// # Errors
+/// As bpf(2): EINVAL for a frame shorter than an Ethernet header or longer than
+/// a page holds.
+pub(crate) fn run_once(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32> {
+    let mut attribute = Run {
+        program: bpf::number(program),
+        return_value: 0,
+        data_size_in: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        data_size_out: 0,
+        data_in: frame.as_ptr() as u64,
+        data_out: 0,
+        repeat: 1,
+        duration: 0,
+        context_size_in: 0,
+        context_size_out: 0,
+        context_in: 0,
+        context_out: 0,
+        flags: 0,
+        cpu: 0,
+        batch_size: 0,
+        pad: 0,
+    };
+    // SAFETY: `Run` is that part of the union; its one address is of `frame`,
+    // which is only read, with its own length.
+    unsafe { bpf::call(PROGRAM_RUN, &mut attribute) }?;
+    // SAFETY: `attribute` is a live local; read through a pointer because the
+    // kernel wrote it behind the compiler's back.
+    Ok(unsafe { std::ptr::read_volatile(&raw const attribute.return_value) })
+}
+
 /// Runs `program` over `count` copies of `frame`, received on queue 0 of the
 /// interface with index `interface` in the calling thread's namespace.
 ///

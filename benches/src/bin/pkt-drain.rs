@@ -56,10 +56,7 @@ fn run() -> Result<()> {
     let interrupts = SignalFd::with_flags(&wanted, SfdFlags::SFD_NONBLOCK).map_err(io)?;
 
     let mut source = AfPacket::open(&options)?;
-    source.set_filter(&Filter {
-        program: Program::returning(u32::MAX),
-        text: None,
-    })?;
+    source.set_filter(&Filter::new(Program::returning(u32::MAX), None))?;
     source.start()?;
     let mut frames = 0;
     loop {

@@ -105,10 +105,7 @@ const PARTS: &[(&str, Prepare)] = &[
     }),
     ("filter-udp-port", |load| {
         let load = load.clone();
-        let filter = Filter {
-            program: Program::parse(UDP_PORT)?,
-            text: None,
-        };
+        let filter = Filter::new(Program::parse(UDP_PORT)?, None);
         Ok(Box::new(move || {
             let batch = load.batch();
             let interface = &batch.interfaces[0];

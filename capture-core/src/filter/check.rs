@@ -15,6 +15,12 @@ pub(super) fn check(program: &[Instruction]) -> Result<()> {
              the kernel takes"
         )));
     }
+    check_each(program)
+}
+
+/// All rules but that of the length.
+pub(super) fn check_each(program: &[Instruction]) -> Result<()> {
+    let count = program.len();
     for (at, instruction) in program.iter().enumerate() {
         if let Err(reason) = check_one(instruction, count - at - 1) {
             return Err(usage(format!(

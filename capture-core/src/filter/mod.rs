@@ -10,6 +10,7 @@ mod ancillary;
 mod check;
 mod classic;
 mod compile;
+mod ebpf;
 mod ir;
 mod lang;
 mod listing;
@@ -19,12 +20,17 @@ mod op;
 mod parse;
 mod run;
 mod target;
+mod walk;
 
+pub use ebpf::{EbpfContext, EbpfInstruction, ebpf_listing};
 pub use lang::{Mistake, caret};
 pub use names::{NoNames, Resolver, Service};
 pub use target::{LiveTarget, Target};
 
-use crate::{Frame, Interface, Result};
+use crate::{Error, ErrorKind, Frame, FrameInfo, Interface, Result};
+use ancillary::Subject;
+use std::sync::Arc;
+use walk::Decision;
 
 /// One classic BPF instruction, as in the kernel's `struct sock_filter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,6 +65,12 @@ impl Program {
         Ok(Self { instructions })
     }
 
+    /// The same without a limit on the length.
+    fn of_any_length(instructions: Vec<Instruction>) -> Result<Self> {
+        check::check_each(&instructions)?;
+        Ok(Self { instructions })
+    }
+
     /// The program of one instruction that keeps `snaplen` bytes of every
     /// frame; 0 rejects them all.
     pub fn returning(snaplen: u32) -> Self {
@@ -79,30 +91,84 @@ impl Program {
 /// A filter: a program, and the text it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// The program.
+    /// The program for frames as they are delivered. One that was compiled may
+    /// be longer than the kernel takes; then it runs here.
     pub program: Program,
     /// What the user wrote, for the file and for messages.
     pub text: Option<String>,
+    /// The same for the kernel of a cooked socket.
+    cooked: Option<Program>,
+    /// What the program was made from, which runs faster here.
+    decision: Option<Arc<Decision>>,
 }
 
 impl Filter {
+    /// A filter that runs `program`; `text` is what the user wrote.
+    pub fn new(program: Program, text: Option<String>) -> Self {
+        Self {
+            program,
+            text,
+            cooked: None,
+            decision: None,
+        }
+    }
+
     /// A filter from a program in the form that `tcpdump -ddd` prints.
     ///
     /// # Errors
     /// Those of [`Program::parse`].
     pub fn program(text: &str) -> Result<Self> {
-        Ok(Self {
-            program: Program::parse(text)?,
-            text: None,
-        })
+        Ok(Self::new(Program::parse(text)?, None))
+    }
+
+    /// The program for the kernel of a cooked socket, where the link-layer
+    /// header is not there yet. `None`: the filter must run here.
+    pub fn cooked_program(&self) -> Option<&Program> {
+        self.cooked.as_ref()
+    }
+
+    /// The filter as a packet program, which ends with `accept` or `reject` in
+    /// r0. Its `len` is the length of the part that can be read directly.
+    ///
+    /// # Errors
+    /// `Unsupported` if the filter was not compiled from an expression, asks for
+    /// what a packet program does not see, or is too large.
+    pub fn ebpf(
+        &self,
+        context: EbpfContext,
+        accept: i32,
+        reject: i32,
+    ) -> Result<Vec<EbpfInstruction>> {
+        match &self.decision {
+            Some(decision) => decision.ebpf(context, accept, reject),
+            None => {
+                let feature = "a packet program from a filter program";
+                let since = "";
+                let kind = ErrorKind::Unsupported { feature, since };
+                let what = "only filters made from expressions can become packet programs";
+                Err(Error::new(kind, what))
+            }
+        }
     }
 
     /// How many bytes of `frame` to keep: what the program returns, at most the
     /// captured length. `None`: the frame is rejected.
     pub fn accepts(&self, frame: &Frame<'_>, interface: &Interface) -> Option<u32> {
-        match self.program.run(frame.data, frame.info, interface) {
+        match self.run(frame.data, frame.info, interface) {
             0 => None,
             snaplen => Some(snaplen.min(frame.info.caplen)),
+        }
+    }
+
+    /// What [`Program::run`] would return, sooner.
+    pub fn run(&self, data: &[u8], info: &FrameInfo, interface: &Interface) -> u32 {
+        match &self.decision {
+            Some(decision) => decision.run(&Subject {
+                data,
+                info,
+                interface,
+            }),
+            None => self.program.run(data, info, interface),
         }
     }
 }
@@ -126,10 +192,7 @@ mod tests {
             options: &[],
         };
         let keep = |snaplen| {
-            let filter = Filter {
-                program: Program::returning(snaplen),
-                text: None,
-            };
+            let filter = Filter::new(Program::returning(snaplen), None);
             filter.accepts(&frame, &Interface::default())
         };
         assert_eq!(keep(0), None);

@@ -16,7 +16,7 @@ use dice::Dice;
 use machine::{Line, run};
 use pcap::{Capture, Linktype};
 use pktrail_core::filter::{NoNames, Target};
-use pktrail_core::{Filter, LinkType, Program};
+use pktrail_core::{Filter, FrameInfo, Interface, LinkType, Program};
 use std::net::Ipv4Addr;
 
 /// The snap length of libpcap's handles without a source.
@@ -62,9 +62,26 @@ fn target(link_type: LinkType) -> Target {
 }
 
 fn ours(link_type: LinkType, text: &str) -> Result<Vec<Line>, String> {
+    compiled(link_type, text).map(|filter| lines(&filter.program))
+}
+
+fn compiled(link_type: LinkType, text: &str) -> Result<Filter, String> {
     let filter = Filter::compile(text, &target(link_type), &mut NoNames);
-    let filter = filter.map_err(|error| format!("{error:#}"))?;
-    Ok(lines(&filter.program))
+    filter.map_err(|error| format!("{error:#}"))
+}
+
+/// What the filter comes to where it is not a program that runs.
+fn walked(filter: &Filter, link_type: LinkType, frame: &packets::Frame) -> bool {
+    let info = FrameInfo {
+        caplen: frame.bytes.len() as u32,
+        len: frame.len,
+        ..FrameInfo::default()
+    };
+    let interface = Interface {
+        link_type,
+        ..Interface::default()
+    };
+    filter.run(&frame.bytes, &info, &interface) > 0
 }
 
 fn lines(program: &Program) -> Vec<Line> {
@@ -103,7 +120,9 @@ struct Tally {
 fn compare(link: (i32, LinkType), text: &str, frames: &[packets::Frame], tally: &mut Tally) {
     let optimised = libpcap(link.0, text, true);
     let plain = libpcap(link.0, text, false);
-    let mine = ours(link.1, text);
+    let filter = compiled(link.1, text);
+    let mine = filter.as_ref().map(|filter| lines(&filter.program));
+    let mine = mine.map_err(String::clone);
     tally.expressions += 1;
     let (plain, mine) = match (plain, mine) {
         (Ok(plain), Ok(mine)) => (plain, mine),
@@ -140,6 +159,13 @@ fn compare(link: (i32, LinkType), text: &str, frames: &[packets::Frame], tally: 
         let theirs = run(&plain, bytes, len);
         let (best, got) = (run(&optimised, bytes, len), run(&mine, bytes, len));
         tally.pairs += 1;
+        if let Ok(filter) = &filter {
+            assert_eq!(
+                walked(filter, link.1, frame),
+                got.accepted,
+                "{link:?} {text:?}"
+            );
+        }
         if theirs.undefined {
             tally.undefined += 1;
             continue;

@@ -282,36 +282,10 @@ impl Code<'_> {
         }
     }
 
-    /// `4*([k]&0xf)`, which one instruction loads into X.
-    fn header_length(&self, value: ValueId) -> Option<u32> {
-        let Value::Binary(Operator::ShiftLeft, words, two) = self.values.get(value) else {
-            return None;
-        };
-        let Value::Binary(Operator::And, byte, mask) = self.values.get(words) else {
-            return None;
-        };
-        match (
-            self.values.constant_of(two),
-            self.values.constant_of(mask),
-            self.values.get(byte),
-        ) {
-            (
-                Some(2),
-                Some(0xf),
-                Value::Load {
-                    index: None,
-                    k,
-                    bytes: 1,
-                },
-            ) if k < AD_OFF => Some(k),
-            _ => None,
-        }
-    }
-
     /// Whether X can be loaded with it while A keeps what it has.
     fn spares_a(&self, value: ValueId) -> bool {
         self.registers.x == Some(value)
-            || self.header_length(value).is_some()
+            || self.values.header_length(value).is_some()
             || matches!(self.values.get(value), Value::Constant(_) | Value::Length)
     }
 
@@ -393,7 +367,7 @@ impl Code<'_> {
         if self.registers.x == Some(b) && self.spares_x(a) {
             return self.load_a(a);
         }
-        let quick = self.header_length(b).is_some()
+        let quick = self.values.header_length(b).is_some()
             || matches!(self.values.get(b), Value::Constant(_) | Value::Length);
         if quick {
             self.load_a(a)?;
@@ -432,7 +406,7 @@ impl Code<'_> {
         if self.registers.x == Some(value) {
             return Some(());
         }
-        if let Some(k) = self.header_length(value) {
+        if let Some(k) = self.values.header_length(value) {
             self.push(LDX_MSH, k);
         } else {
             match self.values.get(value) {

@@ -4,6 +4,8 @@ mod choose;
 mod emit;
 mod layout;
 
+pub(super) use choose::{Tree, tree};
+
 use super::Instruction;
 use super::ir::graph::Graph;
 use super::ir::value::Values;

@@ -110,6 +110,37 @@ impl Values {
         self.stored.get(id.0 as usize)?.field
     }
 
+    /// In the order of their numbers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Value> {
+        self.stored.iter().map(|stored| stored.value)
+    }
+
+    /// For `4 * (byte & 0xf)`, the length of an IPv4 header: where the byte is.
+    pub(crate) fn header_length(&self, value: ValueId) -> Option<u32> {
+        let Value::Binary(Operator::ShiftLeft, words, two) = self.get(value) else {
+            return None;
+        };
+        let Value::Binary(Operator::And, byte, mask) = self.get(words) else {
+            return None;
+        };
+        match (
+            self.constant_of(two),
+            self.constant_of(mask),
+            self.get(byte),
+        ) {
+            (
+                Some(2),
+                Some(0xf),
+                Value::Load {
+                    index: None,
+                    k: k @ ..0x8000_0000,
+                    bytes: 1,
+                },
+            ) => Some(k),
+            _ => None,
+        }
+    }
+
     /// Says what `id` means; what was said first stays.
     pub(crate) fn name(&mut self, id: ValueId, field: Field) {
         if let Some(stored) = self.stored.get_mut(id.0 as usize) {
