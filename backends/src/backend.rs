@@ -5,6 +5,7 @@
 //! copy. The tests of `tests/tests/conformance_netns.rs` walk the table.
 
 use pktrail_core::{Error, Result, Source};
+use std::path::PathBuf;
 
 /// A way to get frames.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +48,10 @@ pub enum Probe {
 /// What to open. Each backend takes what makes sense for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The interface's name.
+    /// The interface's name, for a backend that captures.
     pub interface: String,
+    /// The capture file, for a backend that reads one.
+    pub path: Option<PathBuf>,
     /// The network namespace, as [`crate::netns::within`] takes it.
     pub netns: Option<String>,
     /// Most bytes to keep of a frame; 0 for as many as files may hold.
@@ -64,10 +67,19 @@ impl Request {
     pub fn new(interface: impl Into<String>) -> Self {
         Self {
             interface: interface.into(),
+            path: None,
             netns: None,
             snaplen: 0,
             ring_bytes: None,
             members: 1,
+        }
+    }
+
+    /// The defaults, for the capture file `path`.
+    pub fn for_file(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: Some(path.into()),
+            ..Self::new("")
         }
     }
 }

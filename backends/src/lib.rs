@@ -22,4 +22,4 @@ pub use capture::Capture;
 pub use pktrail_core::*;
 
 /// All backends. A new one is one file and one line here.
-pub const BACKENDS: &[Backend] = &[af_packet::BACKEND, memory::BACKEND];
+pub const BACKENDS: &[Backend] = &[af_packet::BACKEND, file::BACKEND, memory::BACKEND];

@@ -1,26 +1,59 @@
 //! What every backend must do, run over the table of backends: `af_packet` on a
-//! loopback interface of the tests' own, `memory` as it is. Needs root.
+//! loopback interface of the tests' own, `file` on a file that names the same,
+//! `memory` as it is. Needs root.
 
 use caps::{CapSet, Capability};
-use pktrail::{BACKENDS, Backend, ErrorKind, Needs, Next, Probe, Request};
+use pktrail::pcapng::{Encoder, Section};
+use pktrail::{
+    BACKENDS, Backend, Batch, ErrorKind, FrameInfo, Interface, LinkType, Needs, Next, Probe,
+    Request,
+};
+use pktrail_tests::files::Folder;
 use pktrail_tests::netns::Netns;
 use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A request that the backend can serve, in a namespace of its own.
-fn request(netns: &Netns) -> Request {
+/// A capture file of frames on `lo`.
+fn capture_file(folder: &Folder) -> PathBuf {
+    let mut encoder = Encoder::new(Section::default());
+    let mut bytes = Vec::new();
+    encoder.section(&mut bytes);
+    let interface = Interface {
+        name: "lo".into(),
+        link_type: LinkType::ETHERNET,
+        ..Interface::default()
+    };
+    let info = FrameInfo {
+        caplen: 60,
+        len: 60,
+        ..FrameInfo::default()
+    };
+    let batch = Batch::new(vec![0; 60], vec![info; 100], Arc::new(vec![interface]));
+    encoder.batch(&batch, &mut bytes).expect("one link type");
+    let path = folder.path("lo.pcapng");
+    fs::write(&path, bytes).expect("a file can be written");
+    path
+}
+
+/// A request that each backend can serve, in a namespace of its own.
+fn request(netns: &Netns, folder: &Folder) -> Request {
     Request {
         netns: Some(netns.name().into()),
+        path: Some(capture_file(folder)),
         ring_bytes: Some(4 << 20),
         ..Request::new("lo")
     }
 }
 
-fn each(test: impl Fn(&Backend, &Request)) {
+fn each(name: &str, test: impl Fn(&Backend, &Request)) {
+    let folder = Folder::new(name);
     assert!(!BACKENDS.is_empty());
     for backend in BACKENDS {
         let netns = Netns::new(&format!("conf-{}", backend.name));
-        test(backend, &request(&netns));
+        test(backend, &request(&netns, &folder));
     }
 }
 
@@ -60,11 +93,12 @@ fn keep_only(needs: Needs) {
 
 #[test]
 fn the_privilege_in_the_row_is_enough_and_its_lack_is_said() {
+    let folder = Folder::new("conf-privilege");
     for backend in BACKENDS {
         let netns = Netns::new(&format!("conf-{}", backend.name));
         let request = Request {
             netns: None,
-            ..request(&netns)
+            ..request(&netns, &folder)
         };
         netns.within(|| {
             keep_only(backend.needs);
@@ -91,7 +125,7 @@ fn the_privilege_in_the_row_is_enough_and_its_lack_is_said() {
 
 #[test]
 fn a_source_names_its_interface_first() {
-    each(|backend, request| {
+    each("conf-first", |backend, request| {
         let sources = (backend.open)(request).expect(backend.name);
         assert_eq!(sources.len(), 1);
         let interface = &sources[0].interfaces()[0];
@@ -101,7 +135,7 @@ fn a_source_names_its_interface_first() {
 
 #[test]
 fn zero_never_waits() {
-    each(|backend, request| {
+    each("conf-zero", |backend, request| {
         let mut sources = (backend.open)(request).expect(backend.name);
         sources[0].start().expect(backend.name);
         for _ in 0..20 {
@@ -118,7 +152,7 @@ fn zero_never_waits() {
 
 #[test]
 fn a_stopped_source_ends_and_its_account_stands_still() {
-    each(|backend, request| {
+    each("conf-stopped", |backend, request| {
         let mut sources = (backend.open)(request).expect(backend.name);
         let source = &mut sources[0];
         source.start().expect(backend.name);
@@ -152,7 +186,7 @@ fn a_stopped_source_ends_and_its_account_stands_still() {
 
 #[test]
 fn a_source_moves_to_another_thread_and_ends_by_being_dropped() {
-    each(|backend, request| {
+    each("conf-thread", |backend, request| {
         let mut sources = (backend.open)(request).expect(backend.name);
         std::thread::spawn(move || {
             sources[0].next_batch(Duration::ZERO).expect("next_batch");
@@ -167,8 +201,13 @@ fn an_unknown_namespace_is_said_by_those_that_look() {
     for backend in BACKENDS {
         let request = Request {
             netns: Some("pkt-no-such-namespace".into()),
+            path: Some("/dev/null".into()),
             ..Request::new("lo")
         };
+        if backend.name == "file" {
+            // A file is in no namespace.
+            continue;
+        }
         if let Err(error) = (backend.open)(&request) {
             assert_eq!(error.kind(), ErrorKind::NotFound, "{}", backend.name);
             assert!(error.to_string().contains("pkt-no-such-namespace"));

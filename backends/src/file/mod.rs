@@ -6,6 +6,7 @@
 
 mod input;
 mod repair;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::{
 };
 use input::{FOLLOW_INTERVAL, Input, Piece};
 pub use repair::{Repair, examine, repair};
+pub(crate) use row::BACKEND;
 use std::io::Read;
 use std::path::Path;
 use std::thread;
