@@ -1,6 +1,6 @@
 //! Signals: a good end, an account on request, and an end without warning.
 
-use super::support::{Running, numbers, on_cable, send};
+use super::support::{Running, numbers, on_cable, send, with_hangup};
 use pktrail_tests::files::Folder;
 use pktrail_tests::netns::VethPair;
 use pktrail_tests::program::pktrail;
@@ -12,7 +12,7 @@ fn interrupt_terminate_and_hangup_finish_the_file() {
     for signal in ["INT", "TERM", "HUP"] {
         let file = folder.path("s.pcapng");
         let words = ["-w", file.to_str().unwrap()];
-        let running = Running::start(&mut on_cable(&pair, &words), &folder);
+        let running = Running::start(&mut with_hangup("default", &pair, &words), &folder);
         send(&pair, 0..500, 64, Duration::ZERO);
         running.signal(signal);
         let ended = running.end();
@@ -20,6 +20,18 @@ fn interrupt_terminate_and_hangup_finish_the_file() {
         ended.assert_accounted(500);
         assert_eq!(numbers(&file).len(), 500, "{signal}");
     }
+}
+
+#[test]
+fn a_hangup_that_was_ignored_stays_ignored() {
+    let (pair, folder) = (VethPair::new("nohup"), Folder::new("program-nohup"));
+    let file = folder.path("n.pcapng");
+    let words = ["-w", file.to_str().unwrap()];
+    let running = Running::start(&mut with_hangup("ignore", &pair, &words), &folder);
+    running.signal("HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    send(&pair, 0..100, 64, Duration::ZERO);
+    running.stop().assert_accounted(100);
 }
 
 #[test]

@@ -177,3 +177,13 @@ pub(crate) fn on_cable(pair: &VethPair, words: &[&str]) -> Command {
     command.args(["-i", VethPair::B, "--json"]).args(words);
     command
 }
+
+/// The same, with SIGHUP as a terminal leaves it (`default`) or as `nohup` does
+/// (`ignore`), whatever this test inherited.
+pub(crate) fn with_hangup(action: &str, pair: &VethPair, words: &[&str]) -> Command {
+    let mut command = pair.b.command("env");
+    command.arg(format!("--{action}-signal=HUP"));
+    command.arg(program::path());
+    command.args(["-i", VethPair::B, "--json"]).args(words);
+    command
+}
