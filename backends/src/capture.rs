@@ -34,6 +34,8 @@ pub struct Capture {
     interfaces: Vec<String>,
     options: af_packet::Options,
     filter: Wanted,
+    any_tag: bool,
+    inner: bool,
     spread: Option<Spread>,
 }
 
@@ -46,6 +48,8 @@ impl Capture {
             options: af_packet::Options::new(interface.clone()),
             interfaces: vec![interface],
             filter: Wanted::Everything,
+            any_tag: false,
+            inner: false,
             spread: None,
         }
     }
@@ -77,6 +81,14 @@ impl Capture {
     #[must_use]
     pub fn expression(mut self, text: impl Into<String>) -> Self {
         self.filter = Wanted::Expressed(text.into());
+        self
+    }
+
+    /// Whether an expression also holds behind VLAN tags without `vlan` in it
+    /// (`any_tag`), and inside tunnels (`inner`).
+    #[must_use]
+    pub fn reach(mut self, any_tag: bool, inner: bool) -> Self {
+        (self.any_tag, self.inner) = (any_tag, inner);
         self
     }
 
@@ -209,6 +221,8 @@ impl Capture {
         let target = Target {
             live: Some(in_kernel),
             netmask: interface.and_then(netmask),
+            any_tag: self.any_tag,
+            inner: self.inner,
             ..Target::new(link_type, source.snaplen())
         };
         Filter::compile(text, &target, &mut SystemNames::new()).map(Some)

@@ -188,6 +188,12 @@ pub(crate) struct Args {
     /// Print the compiled filter (-d), as C (-dd), as numbers (-ddd)
     #[arg(short = 'd', action = ArgAction::Count, help_heading = "Filter")]
     pub dump_filter: u8,
+    /// The expression also holds behind VLAN tags without `vlan` in it
+    #[arg(long = "any-tag", help_heading = "Filter")]
+    pub any_tag: bool,
+    /// The expression also holds inside VXLAN, Geneve, GRE and IP in IP
+    #[arg(long, help_heading = "Filter")]
+    pub inner: bool,
     /// Do not optimise the filter
     #[arg(
         short = 'O',

@@ -31,7 +31,9 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         Some(Wanted::Program(filter)) => capture.filter(filter),
         Some(Wanted::Expression(expression)) => {
             text.clone_from(&expression);
-            capture.expression(expression)
+            capture
+                .expression(expression)
+                .reach(args.any_tag, args.inner)
         }
         None => capture,
     };

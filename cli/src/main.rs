@@ -85,7 +85,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
         let link_type = plan::link_type(&args)?.unwrap_or(LinkType::ETHERNET);
         let everything = Wanted::Expression(String::new());
         let filter = filter.unwrap_or(everything);
-        let filter = filter.for_file(link_type, plan::snaplen(&args)?)?;
+        let filter = filter.for_file(&args, link_type, plan::snaplen(&args)?)?;
         return print_either(
             args.json,
             || instructions(&filter.program),

@@ -140,11 +140,16 @@ pub(crate) enum Wanted {
 
 impl Wanted {
     /// The filter for frames of a file.
-    pub(crate) fn for_file(self, link_type: LinkType, snaplen: u32) -> Result<Filter> {
+    pub(crate) fn for_file(self, args: &Args, link_type: LinkType, snaplen: u32) -> Result<Filter> {
         match self {
             Self::Program(filter) => Ok(filter),
             Self::Expression(text) => {
-                let target = Target::new(link_type, snaplen);
+                let (any_tag, inner) = (args.any_tag, args.inner);
+                let target = Target {
+                    any_tag,
+                    inner,
+                    ..Target::new(link_type, snaplen)
+                };
                 Filter::compile(&text, &target, &mut SystemNames::new())
                     .map_err(|error| picture(error, &text))
             }

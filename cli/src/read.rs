@@ -46,7 +46,7 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         Some(filter) => {
             let first = origin.interfaces.first();
             let link_type = first.map_or(LinkType::ETHERNET, |interface| interface.link_type);
-            let filter = filter.for_file(link_type, plan::SNAPLEN_MAX)?;
+            let filter = filter.for_file(args, link_type, plan::SNAPLEN_MAX)?;
             engine.add_filtered(source, &filter)?;
         }
         None => engine.add(source),

@@ -173,6 +173,18 @@ fn an_expression_is_compiled_without_privilege() {
 }
 
 #[test]
+fn an_expression_reaches_behind_tags_and_into_tunnels_on_request() {
+    let listing = |words: &[&str]| String::from_utf8(run(words).stdout).unwrap();
+    let plain = listing(&["-d", "port", "80"]);
+    assert!(
+        !plain.contains("#0x8100") && !plain.contains("#0x12b5"),
+        "{plain}"
+    );
+    assert!(listing(&["--any-tag", "-d", "port", "80"]).contains("#0x8100"));
+    assert!(listing(&["--inner", "-d", "port", "80"]).contains("#0x12b5"));
+}
+
+#[test]
 fn a_program_from_a_file_is_printed_in_three_forms() {
     let path = std::env::temp_dir().join(format!("pkt-cli-{}.bpf", std::process::id()));
     // tcpdump -y EN10MB -ddd arp
