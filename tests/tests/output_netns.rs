@@ -13,16 +13,26 @@ const NOBODY: u32 = 65_534;
 
 #[test]
 fn a_full_disk_leaves_a_valid_file_and_a_true_sentence() {
+    for (size, frames) in [("1m", &["3000"][..]), ("3m", &["5000", "blocks"])] {
+        fill_a_disk(size, frames);
+    }
+}
+
+fn fill_a_disk(size: &str, frames: &[&str]) {
     let folder = Folder::new("full");
     let kept = folder.path("kept.pcapng");
     let disk = folder.path("disk");
     fs::create_dir(&disk).expect("a new folder");
     // What is on the disk goes with the namespace, so it is copied out.
-    let script = "mount -t tmpfs -o size=1m none \"$1\" && { \"$2\" \"$1/out\" 3000; code=$?; \
-                  cp \"$1/out\" \"$3\"; exit $code; }";
+    let script = "disk=$1 kept=$2 size=$3 write=$4; shift 4; \
+                  mount -t tmpfs -o size=$size none \"$disk\" && { \
+                  \"$write\" \"$disk/out\" \"$@\"; code=$?; \
+                  cp \"$disk/out\" \"$kept\"; exit $code; }";
     let ended = Command::new("unshare")
         .args(["-m", "sh", "-c", script, "sh"])
-        .args([disk.as_os_str(), WRITE.as_ref(), kept.as_os_str()])
+        .args([disk.as_os_str(), kept.as_os_str()])
+        .args([size, WRITE])
+        .args(frames)
         .output()
         .expect("unshare runs");
     let text = String::from_utf8_lossy(&ended.stderr);

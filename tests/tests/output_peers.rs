@@ -187,16 +187,18 @@ fn every_rotated_file_opens_in_tshark_capinfos_and_tcpdump() {
 #[test]
 fn a_limit_on_the_file_size_leaves_a_valid_file() {
     let folder = Folder::new("ulimit");
-    let path = folder.path("out.pcapng");
-    // 200 blocks of 1,024 bytes (512 in some shells).
-    let ended = Command::new("sh")
-        .args(["-c", "ulimit -f 200; exec \"$@\"", "sh", WRITE])
-        .arg(&path)
-        .arg("500")
-        .output()
-        .expect("sh runs");
-    assert_eq!(ended.status.code(), Some(1), "{}", say(&ended));
-    check_after_failure(&path, &ended, "File too large");
+    // Blocks of 1,024 bytes (512 in some shells).
+    for (limit, frames) in [("200", &["500"][..]), ("3001", &["5000", "blocks"])] {
+        let path = folder.path(limit);
+        let ended = Command::new("sh")
+            .args(["-c", "ulimit -f \"$0\"; exec \"$@\"", limit, WRITE])
+            .arg(&path)
+            .args(frames)
+            .output()
+            .expect("sh runs");
+        assert_eq!(ended.status.code(), Some(1), "{}", say(&ended));
+        check_after_failure(&path, &ended, "File too large");
+    }
 }
 
 #[test]
@@ -244,11 +246,12 @@ fn check_after_failure(path: &Path, ended: &Ended, cause: &str) {
 #[test]
 fn after_a_kill_every_whole_block_is_there() {
     let folder = Folder::new("kill");
-    for round in 0..5 {
+    for round in 0..10 {
         let path = folder.path(&format!("out{round}"));
         let mut child = Command::new(WRITE)
             .arg(&path)
             .arg("0")
+            .args((round % 2 == 0).then_some("blocks"))
             .stdout(Stdio::null())
             .spawn()
             .expect("it runs");

@@ -3,6 +3,7 @@
 use crate::pcap::{self, Precision};
 use crate::pcapng::{self, Section, Statistics};
 use crate::{Batch, Frame, Interface, LinkType, Note, Result};
+use std::sync::Arc;
 
 /// What a file is written as.
 #[derive(Clone, Debug)]
@@ -78,6 +79,20 @@ impl Format {
         }
     }
 
+    /// Turns the memory of a batch into what stands in the file, where nobody
+    /// else uses it and the format allows it. How many bytes of it are to be
+    /// written; `None` if the batch is as it was, and has to be copied.
+    pub(super) fn in_place(&self, batch: &mut Batch) -> Option<usize> {
+        let (Kind::Pcapng(encoder), [block]) = (&self.0, &mut batch.blocks[..]) else {
+            return None;
+        };
+        if !batch.notes.is_empty() {
+            return None;
+        }
+        let memory = Arc::get_mut(block)?.bytes_mut();
+        encoder.in_place(&batch.frames, memory)
+    }
+
     pub(super) fn frame(&self, frame: &Frame<'_>, out: &mut Vec<u8>) {
         match &self.0 {
             Kind::Pcapng(encoder) => encoder.frame(frame, out),
@@ -148,7 +163,6 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::FrameInfo;
-    use std::sync::Arc;
 
     fn batch(count: usize) -> Batch {
         let info = FrameInfo {

@@ -15,6 +15,9 @@ use std::time::{Duration, SystemTime};
 const BUFFER: usize = 1 << 20;
 /// A batch that adds more than this is written in parts.
 const LARGEST_PART: u64 = 2 << 20;
+/// A batch that adds at least this much, and has its block of memory for itself,
+/// is not copied: the block is written.
+const LEAST_BLOCK: u64 = 128 << 10;
 /// How long whole blocks may wait in the buffer.
 const FLUSH_NS: u64 = 1_000_000_000;
 
@@ -258,7 +261,7 @@ impl FileSink {
         self.taken - self.arrived - self.unwanted - self.refused
     }
 
-    fn take(&mut self, batch: &Batch) -> Result<Flow> {
+    fn take(&mut self, batch: Batch) -> Result<Flow> {
         if self.target.is_none()
             && let Some(first) = batch.frames.first()
         {
@@ -267,18 +270,28 @@ impl FileSink {
         if batch.interfaces.len() > self.interfaces.len() {
             self.interfaces = Arc::clone(&batch.interfaces);
         }
-        self.prepare(batch)?;
-        let growth = self.format.growth(batch);
+        self.prepare(&batch)?;
+        let growth = self.format.growth(&batch);
+        // Written in place, a block can be as long as its memory.
+        let memory = batch.blocks.first().map_or(0, |block| block.bytes().len());
+        let most = growth.max(memory as u64);
         let file_bytes = self.file_bytes();
         let packets = self.record.packets;
         let fits = self
             .rotation
             .as_ref()
-            .is_none_or(|rotation| rotation.fits(batch, file_bytes, packets, growth));
+            .is_none_or(|rotation| rotation.fits(&batch, file_bytes, packets, most));
+        let batch = match fits && growth >= LEAST_BLOCK {
+            true => match self.take_block(batch)? {
+                Some(batch) => batch,
+                None => return Ok(Flow::Continue),
+            },
+            false => batch,
+        };
         if !fits || growth > LARGEST_PART {
-            return self.take_in_parts(batch);
+            return self.take_in_parts(&batch);
         }
-        self.format.batch(batch, &mut self.buffer)?;
+        self.format.batch(&batch, &mut self.buffer)?;
         self.buffered += batch.frames.len() as u64;
         for info in &batch.frames {
             self.record.add(info);
@@ -287,6 +300,26 @@ impl FileSink {
             self.flush()?;
         }
         Ok(Flow::Continue)
+    }
+
+    /// Writes the batch's own memory, if it can be made part of the file where
+    /// it lies. Otherwise the batch comes back.
+    fn take_block(&mut self, mut batch: Batch) -> Result<Option<Batch>> {
+        let Some(len) = self.format.in_place(&mut batch) else {
+            return Ok(Some(batch));
+        };
+        for info in &batch.frames {
+            self.record.add(info);
+        }
+        self.flush()?;
+        if let (Some(target), [block]) = (&mut self.target, &batch.blocks[..]) {
+            let before = target.frames();
+            let bytes = block.bytes().get(..len).unwrap_or_default();
+            let result = target.write(bytes, batch.frames.len() as u64, &self.format);
+            self.arrived += target.frames() - before;
+            result.map_err(|cause| self.write_error(cause))?;
+        }
+        Ok(None)
     }
 
     /// What the format refuses, it refuses before anything is written: the
@@ -382,7 +415,7 @@ impl Sink for FileSink {
         let count = batch.frames.len() as u64;
         self.taken += count;
         match self.state {
-            State::Open => self.take(&batch).map_err(|error| self.give_up(error)),
+            State::Open => self.take(batch).map_err(|error| self.give_up(error)),
             State::Failed => Ok(Flow::Stop),
             State::Full | State::Gone | State::Finished => {
                 self.unwanted += count;

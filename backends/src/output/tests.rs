@@ -6,7 +6,7 @@ use crate::pcap::Precision;
 use crate::rotation::GRACE_NS;
 use crate::{Account, Batch, ErrorKind, Flow, FrameInfo, LinkType, Losses, Sink, SourceAccount};
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -311,6 +311,70 @@ fn large_and_small_batches_are_one_stream() {
     }
     sink.finish(&Account::default()).unwrap();
     assert_eq!(numbers(&path), all(40_000));
+}
+
+/// Frames that carry their numbers, with room before each as in a ring.
+fn in_a_ring(numbers: std::ops::Range<u32>) -> Batch {
+    let mut bytes = Vec::new();
+    let mut batch = numbered(numbers.clone(), 0);
+    for (number, info) in numbers.zip(&mut batch.frames) {
+        bytes.resize(bytes.len() + 84, 0xee);
+        info.offset = bytes.len() as u32;
+        bytes.extend([2; 14]);
+        bytes.extend(number.to_be_bytes());
+        bytes.resize(bytes.len() + 86, 0);
+    }
+    Batch::new(bytes, batch.frames, batch.interfaces)
+}
+
+#[test]
+fn blocks_that_are_written_in_place_keep_their_turn() {
+    let folder = Folder::new("blocks");
+    for keep_of_7 in [7, 4, 1] {
+        let path = folder.0.join("out");
+        let mut sink = FileSink::open(output(&path)).unwrap();
+        let mut first = 0;
+        let keep = |number: u32| number % 7 < keep_of_7;
+        for (turn, count) in (0..).zip([10, 3000, 1, 2500, 4000, 4000, 0, 7, 9000]) {
+            let mut batch = in_a_ring(first..first + count);
+            // A filter took some out.
+            let number = |info: &FrameInfo| (info.timestamp_ns / 1_000_000) as u32;
+            batch.frames.retain(|info| keep(number(info)));
+            // Somebody else looks at some blocks: those are copied.
+            let kept = (turn % 3 == 1).then(|| batch.blocks.clone());
+            assert_eq!(sink.write(batch).unwrap(), Flow::Continue);
+            if let Some([block]) = kept.as_deref() {
+                assert!(block.bytes().starts_with(&[0xee; 84]), "left as it was");
+            }
+            first += count;
+        }
+        sink.finish(&Account::default()).unwrap();
+        let wanted: Vec<u32> = (0..first).filter(|number| keep(*number)).collect();
+        assert_eq!(numbers(&path), wanted);
+        // What the memory held besides is not in the file.
+        let file = fs::read(&path).unwrap();
+        assert!(file.windows(8).all(|bytes| bytes != [0xee; 8]));
+    }
+}
+
+#[test]
+fn a_block_that_is_refused_is_lost_and_counted() {
+    let mut sink = FileSink::open(Output {
+        interfaces: Vec::new(),
+        ..output("/dev/null")
+    })
+    .unwrap();
+    sink.write(in_a_ring(0..5000)).unwrap();
+    assert_eq!((sink.losses().disk, sink.surplus()), (0, 0));
+    let (mut reader, writer) = io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let mut sink = FileSink::open(output(path)).unwrap();
+    drop(writer);
+    reader.read_exact(&mut [0; 60]).unwrap();
+    drop(reader);
+    let error = sink.write(in_a_ring(0..5000)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    assert_eq!((sink.losses().disk, sink.surplus()), (0, 5000));
 }
 
 #[test]

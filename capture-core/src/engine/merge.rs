@@ -6,7 +6,8 @@
 //! memory as allowed; a frame that comes after that is marked late.
 //!
 //! Frames are never copied: what is merged is the index. A batch whose frames
-//! all come before those of the others passes as it is.
+//! all come before those of the others passes as it is, and so do all batches
+//! of an only source.
 
 use crate::{Batch, FrameInfo, Interface, Marks};
 use std::collections::VecDeque;
@@ -141,6 +142,11 @@ impl Merge {
                 .lanes
                 .iter_mut()
                 .find_map(|lane| lane.waiting.pop_front())?,
+            Order::ByTime { .. } if self.lanes.len() == 1 => {
+                // There is nobody to wait for, and a batch that is not cut has
+                // its block for itself.
+                self.lanes.first_mut()?.waiting.pop_front()?
+            }
             Order::ByTime {
                 window_ns,
                 held_bytes,
@@ -366,6 +372,17 @@ mod tests {
         let late = merge.pop().unwrap();
         assert!(late.frames[0].marks.has(Marks::LATE));
         assert_eq!(merge.late(), 1);
+    }
+
+    #[test]
+    fn the_only_source_passes_uncut_and_shares_no_block() {
+        let mut merge = by_time(1);
+        merge.push(0, batch(&[1_000_000, 2_000_000, 2_050_000]));
+        let mut whole = merge.pop().unwrap();
+        assert_eq!(whole.frames.len(), 3);
+        assert!(Arc::get_mut(&mut whole.blocks[0]).is_some());
+        merge.push(0, batch(&[2_040_000]));
+        assert!(merge.pop().unwrap().frames[0].marks.has(Marks::LATE));
     }
 
     #[test]
