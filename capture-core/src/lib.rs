@@ -29,6 +29,7 @@ pub mod sink;
 pub mod source;
 pub mod tee;
 pub mod text;
+pub mod trail;
 
 pub use account::{Account, Losses, SourceAccount};
 pub use batch::{Batch, Block, Note};

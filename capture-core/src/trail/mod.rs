@@ -1,0 +1,32 @@
+//! The trail of a packet through the kernel: points, events, identity, verdicts.
+//!
+//! Owns what needs no machine: the table of points, the order of events over CPUs, which events
+//! are one packet's, and what its end means. Attaching to a kernel is the crate `pktrail`'s.
+//!
+//! ```text
+//! Event ──> Sequences: what was lost ──> Window: time order ──> Joiner ──> Trail, Verdict
+//! ```
+
+pub mod cause;
+pub mod event;
+pub mod fingerprint;
+pub mod hook;
+pub mod join;
+mod life;
+pub mod order;
+pub mod packet;
+pub mod path;
+pub mod point;
+pub mod verdict;
+
+pub use event::{Checksum, Event, Happening, Process};
+pub use fingerprint::{Fingerprint, Likeness};
+pub use join::{Joiner, Settings};
+pub use order::{Ordered, Sequences, Window};
+pub use packet::{Packet, Tuple};
+pub use path::{Change, Edge, Hop, Relation, Trail, TrailId};
+pub use point::{Attach, Layer, Point, PointId, Role, SkbAt};
+pub use verdict::Verdict;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The verdict: what became of a packet.
+//!
+//! Owns the judgement from the hops. Why something was dropped is said by the rows of `cause`.
+
+use super::cause::{self, Cause};
+use super::event::{Happening, Process};
+use super::hook::Gap;
+use super::path::{Hop, TrailId};
+use super::point::Role;
+use std::fmt;
+
+/// How a trail ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It has not ended.
+    #[default]
+    Open,
+    /// A socket has it. Who read it, if that was seen.
+    Delivered {
+        /// The program that read it.
+        reader: Option<Process>,
+    },
+    /// A tap has its copy.
+    Tapped,
+    /// It left by an interface after it had been forwarded here.
+    Forwarded {
+        /// The interface's index.
+        interface: u32,
+        /// The namespace's inode.
+        netns: u32,
+    },
+    /// It left by an interface.
+    Sent {
+        /// The interface's index.
+        interface: u32,
+        /// The namespace's inode.
+        netns: u32,
+    },
+    /// The kernel answered it.
+    Answered,
+    /// The kernel needed it no more.
+    Consumed,
+    /// Its data went on in another packet.
+    Merged {
+        /// That packet.
+        into: TrailId,
+    },
+    /// It was thrown away.
+    Dropped(Dropped),
+    /// No more was heard of it.
+    Lost,
+}
+
+/// A drop, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The kernel's reason, without SKB_DROP_REASON_.
+    pub reason: String,
+    /// The function that dropped.
+    pub function: String,
+    /// The hook and the table, if a hook was open: hook, table.
+    pub hook: Option<(&'static str, &'static str)>,
+    /// What it means.
+    pub cause: Option<&'static Cause>,
+}
+
+impl Verdict {
+    /// Whether it was thrown away.
+    pub fn is_drop(&self) -> bool {
+        matches!(self, Self::Dropped(_))
+    }
+
+    /// What a packet's hops say, when its buffer is freed or it was last seen.
+    pub(super) fn of(hops: &[Hop], freed: bool) -> Self {
+        let Some(last) = hops.last() else {
+            return Self::Lost;
+        };
+        if let Happening::Dropped { reason, function } = &last.event.happening {
+            return Self::Dropped(dropped(hops, reason, function));
+        }
+        let mut backwards = hops.iter().rev();
+        let telling = backwards.find_map(|hop| match hop.event.point.role() {
+            Role::Read => Some(Self::Delivered {
+                reader: hop.event.process.clone(),
+            }),
+            Role::Socket => Some(Self::Delivered { reader: None }),
+            Role::Tap => Some(Self::Tapped),
+            Role::Answer => Some(Self::Answered),
+            Role::Gate => Some(sent(hops, hop)),
+            _ => None,
+        });
+        match (telling, freed) {
+            (Some(verdict), _) => verdict,
+            (None, true) => Self::Consumed,
+            (None, false) => Self::Lost,
+        }
+    }
+}
+
+/// The packet left by the gate of `hop`.
+fn sent(hops: &[Hop], hop: &Hop) -> Verdict {
+    let (interface, netns) = (hop.event.interface, hop.event.netns);
+    let forwarded = hops
+        .iter()
+        .any(|hop| hop.event.point.role() == Role::Forward);
+    match forwarded {
+        true => Verdict::Forwarded { interface, netns },
+        false => Verdict::Sent { interface, netns },
+    }
+}
+
+fn dropped(hops: &[Hop], reason: &str, function: &str) -> Dropped {
+    let hook = open_hook(hops);
+    Dropped {
+        reason: reason.to_owned(),
+        function: function.to_owned(),
+        hook: hook.and_then(|gap| Some((gap.hook.name(), gap.behind()?))),
+        cause: cause::find(reason, function, hops),
+    }
+}
+
+/// The gap at which the packet was last seen, if nothing but its end followed.
+pub(super) fn open_hook(hops: &[Hop]) -> Option<Gap> {
+    let before = hops.len().checked_sub(2)?;
+    let gap = Gap::by_name(hops.get(before)?.event.point.name())?;
+    gap.behind().map(|_| gap)
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dropped: {}", self.reason)?;
+        if !self.function.is_empty() {
+            write!(f, " in {}", self.function)?;
+        }
+        if let Some((hook, table)) = self.hook {
+            write!(f, ", at {} by {table}", hook.to_uppercase())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// Without the names of interfaces and namespaces, which are not known here.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("on its way"),
+            Self::Delivered { reader: None } => f.write_str("delivered to a socket"),
+            Self::Delivered {
+                reader: Some(reader),
+            } => {
+                write!(f, "delivered to {} ({})", reader.name, reader.pid)
+            }
+            Self::Tapped => f.write_str("copied to a tap"),
+            Self::Forwarded { .. } => f.write_str("forwarded"),
+            Self::Sent { .. } => f.write_str("sent"),
+            Self::Answered => f.write_str("answered by the kernel"),
+            Self::Consumed => f.write_str("consumed by the kernel"),
+            Self::Merged { into } => write!(f, "merged into {into}"),
+            Self::Dropped(dropped) => dropped.fmt(f),
+            Self::Lost => f.write_str("lost from sight"),
+        }
+    }
+}
