@@ -1,8 +1,9 @@
 //! Signals of a capture: SIGINT, SIGTERM and SIGHUP end it in good order, the
-//! same signal again ends the program at once, SIGUSR1 asks for the account.
+//! same signal again ends the program at once, SIGUSR1 asks for the account,
+//! SIGUSR2 for what a flight recorder keeps.
 
 use pktrail_core::{Control, Error, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 use std::fs;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ const ENDED_AT_ONCE: i32 = 1;
 #[derive(Clone, Debug)]
 pub struct Signals {
     account: Arc<AtomicBool>,
+    recording: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -37,12 +39,20 @@ impl Signals {
         }
         let account = Arc::new(AtomicBool::new(false));
         flag::register(SIGUSR1, Arc::clone(&account)).map_err(refused)?;
-        Ok(Self { account })
+        let recording = Arc::new(AtomicBool::new(false));
+        flag::register(SIGUSR2, Arc::clone(&recording)).map_err(refused)?;
+        Ok(Self { account, recording })
     }
 
     /// Whether the account was asked for since the last call.
     pub fn take_account_request(&self) -> bool {
         self.account.swap(false, Ordering::Relaxed)
+    }
+
+    /// The flag that SIGUSR2 sets, for [`Keep::on_flag`](crate::Keep::on_flag).
+    /// Where nothing is kept the signal does nothing.
+    pub fn recording(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.recording)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The account: every frame ends in exactly one counter.
 //!
-//! `received = filtered + delivered + surplus + ring + queue + writer + disk`. What was lost
-//! before the tap (device, softnet) never reached us and stands beside the sum.
+//! `received = filtered + delivered + surplus + expired + ring + queue + writer + disk`.
+//! What was lost before the tap (device, softnet) never reached us and stands beside the sum.
 //! A frame still in flight shows as [`Account::in_flight`].
 
 /// Frames lost, by the place where it happened.
@@ -100,6 +100,9 @@ pub struct Account {
     /// Frames that came after a limit (`-c`) had been reached, or after the
     /// reader of a pipe had gone.
     pub surplus: u64,
+    /// Frames that fell out of the memory of a flight recorder
+    /// ([`Keep`](crate::Keep)) before anything triggered it.
+    pub expired: u64,
     /// Frames lost.
     pub lost: Losses,
     /// Frames delivered after a younger one, beyond the merge window.
@@ -109,10 +112,12 @@ pub struct Account {
 }
 
 impl Account {
-    /// Frames received but in no counter yet: still in a ring or a queue. Zero
+    /// Frames received but in no counter yet: still in a ring, a queue or the
+    /// memory of a flight recorder. Zero
     /// when a run has ended; negative only by a mistake in counting.
     pub fn in_flight(&self) -> i64 {
-        let settled = self.filtered + self.delivered + self.surplus + self.lost.after_tap();
+        let settled =
+            self.filtered + self.delivered + self.surplus + self.expired + self.lost.after_tap();
         self.received.cast_signed() - settled.cast_signed()
     }
 

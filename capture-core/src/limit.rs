@@ -136,6 +136,14 @@ impl<S: Sink> Sink for Limit<S> {
         self.surplus + self.sink.surplus()
     }
 
+    fn expired(&self) -> u64 {
+        self.sink.expired()
+    }
+
+    fn held(&self) -> u64 {
+        self.sink.held()
+    }
+
     fn losses(&self) -> Losses {
         self.sink.losses()
     }

@@ -41,6 +41,17 @@ pub trait Sink {
         0
     }
 
+    /// How many of the frames it was handed fell out of the memory of a
+    /// [`Keep`](crate::Keep) before anything asked for them.
+    fn expired(&self) -> u64 {
+        0
+    }
+
+    /// How many of the frames it was handed are in such a memory now.
+    fn held(&self) -> u64 {
+        0
+    }
+
     /// How many of the frames it took the sink has lost so far, and where.
     /// A sink whose `write` failed counts here what of the batch did not arrive.
     fn losses(&self) -> crate::Losses {
@@ -63,6 +74,14 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn surplus(&self) -> u64 {
         (**self).surplus()
+    }
+
+    fn expired(&self) -> u64 {
+        (**self).expired()
+    }
+
+    fn held(&self) -> u64 {
+        (**self).held()
     }
 
     fn losses(&self) -> crate::Losses {

@@ -55,6 +55,14 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
         self.first.surplus()
     }
 
+    fn expired(&self) -> u64 {
+        self.first.expired()
+    }
+
+    fn held(&self) -> u64 {
+        self.first.held()
+    }
+
     fn losses(&self) -> Losses {
         self.first.losses()
     }

@@ -166,6 +166,17 @@ pub(crate) struct Args {
     /// Print packets too while writing them
     #[arg(long, help_heading = "Write")]
     pub print: bool,
+    /// Keep the last packets in memory, by time (30s), size (512M) or both (30s,2G),
+    /// and write or print them only when SIGUSR2 or --trigger asks for them
+    #[arg(long, value_name = "TIME|SIZE", help_heading = "Write")]
+    pub keep: Option<String>,
+    /// With --keep: packets that this filter expression matches ask for what is kept
+    #[arg(long, value_name = "EXPRESSION", help_heading = "Write")]
+    pub trigger: Option<String>,
+    /// With --keep: what comes so many seconds after a trigger is taken too (5)
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(help_heading = "Write")]
+    pub after: Option<f64>,
 
     /// Stop after so many packets
     #[arg(short = 'c', value_name = "COUNT", help_heading = "Stop")]

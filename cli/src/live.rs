@@ -2,6 +2,7 @@
 
 use crate::args::Args;
 use crate::devices;
+use crate::keep;
 use crate::output::{self, Origin};
 use crate::plan::{self, Wanted, usage};
 use crate::report;
@@ -49,12 +50,14 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         show_interface: open.interfaces().len() != 1 || args.interfaces.len() > 1,
         owner: user.as_ref().map(|user| (user.uid, user.gid)),
     };
+    keep::check_trigger(args, &origin)?;
     let file = output::file(args, &origin)?;
     // From here on signals end a file in good order. While a FIFO waits for its
     // reader there is none yet: they end the program.
     let (control, signals) = run::control()?;
     give_up_privileges(args, user.as_ref(), file.as_ref())?;
-    let mut sink = output::sink(args, &origin, file)?;
+    let sink = output::sink(args, &origin, file)?;
+    let mut sink = keep::before(sink, args, &origin, &signals)?;
     open.start()?;
     announce(args, &open);
     run::to_the_end(args, &signals, |observe| {

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod devices;
+mod keep;
 mod live;
 mod output;
 mod plan;
@@ -80,6 +81,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     }
     plan::check(&args)?;
     output::check(&args)?;
+    keep::window(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
         let link_type = plan::link_type(&args)?.unwrap_or(LinkType::ETHERNET);

@@ -1,6 +1,7 @@
 //! Capture files as the source: `-r`, `-V`, and what is done with their packets.
 
 use crate::args::Args;
+use crate::keep;
 use crate::output::{self, Origin};
 use crate::plan::{self, Wanted, usage};
 use crate::print_either;
@@ -51,8 +52,10 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         }
         None => engine.add(source),
     }
+    keep::check_trigger(args, &origin)?;
     let file = output::file(args, &origin)?;
-    let mut sink = output::sink(args, &origin, file)?;
+    let sink = output::sink(args, &origin, file)?;
+    let mut sink = keep::before(sink, args, &origin, &signals)?;
     run::to_the_end(args, &signals, |observe| {
         engine.run(&mut *sink, &control, observe)
     })

@@ -70,7 +70,7 @@ pub(crate) fn account(account: &Account, verbose: bool) -> String {
         packets(kernel),
     );
     let lost = account.lost.total();
-    if lost > 0 || account.late > 0 || verbose {
+    if lost > 0 || account.late > 0 || account.expired > 0 || verbose {
         text.push_str(&format!("\naccount: {}", sum(account)));
     }
     if lost > 0 {
@@ -100,6 +100,7 @@ fn sum(account: &Account) -> String {
     let others = [
         ("filtered here", account.filtered),
         ("after the end", account.surplus),
+        ("kept and not asked for", account.expired),
         ("lost after the tap", account.lost.after_tap()),
     ];
     terms.extend(
@@ -114,7 +115,13 @@ fn sum(account: &Account) -> String {
     format!("{} received = {}", account.received, terms.join(" + "))
 }
 
-fn packets(count: u64) -> String {
+/// A time since 1970 as a decimal string: a float would lose the last digits.
+pub(crate) fn time(ns: u64) -> String {
+    format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
+}
+
+/// A number of packets, in words.
+pub(crate) fn packets(count: u64) -> String {
     format!("{count} packet{}", if count == 1 { "" } else { "s" })
 }
 
@@ -145,6 +152,7 @@ pub(crate) fn account_json(account: &Account) -> String {
             "filtered": account.filtered,
             "delivered": account.delivered,
             "surplus": account.surplus,
+            "expired": account.expired,
             "lost": losses(&account.lost),
             "late": account.late,
             "freezes": account.freezes,

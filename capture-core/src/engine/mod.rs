@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use tally::Tally;
+use tally::{Sunk, Tally};
 
 /// Stops a run from outside: from a signal handler, another thread, a timer.
 #[derive(Clone, Debug, Default)]
@@ -300,8 +300,7 @@ impl Run<'_> {
     }
 
     fn account(&self) -> Account {
-        self.tally
-            .account(self.sink.surplus(), self.sink.losses(), self.merge.late())
+        self.tally.account(&Sunk::of(self.sink), self.merge.late())
     }
 
     fn finish(mut self) -> Finished {

@@ -1,6 +1,6 @@
 //! The counting: from what sources, merge and sink say to one [`Account`].
 
-use crate::{Account, Losses, SourceAccount};
+use crate::{Account, Losses, Sink, SourceAccount};
 
 /// The counts of a run.
 pub(super) struct Tally {
@@ -11,6 +11,26 @@ pub(super) struct Tally {
     pub(super) surplus: u64,
     /// Frames that came after the sink had failed.
     pub(super) lost_writer: u64,
+}
+
+/// What a sink says of the frames that it was handed and has not delivered.
+#[derive(Default)]
+pub(super) struct Sunk {
+    surplus: u64,
+    expired: u64,
+    held: u64,
+    lost: Losses,
+}
+
+impl Sunk {
+    pub(super) fn of(sink: &dyn Sink) -> Self {
+        Self {
+            surplus: sink.surplus(),
+            expired: sink.expired(),
+            held: sink.held(),
+            lost: sink.losses(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -51,7 +71,7 @@ impl Tally {
 
     /// The whole account. A source's own count is a little older than the frames
     /// it has handed over since, so what was seen counts as received.
-    pub(super) fn account(&self, sink_surplus: u64, sink_losses: Losses, late: u64) -> Account {
+    pub(super) fn account(&self, sunk: &Sunk, late: u64) -> Account {
         let mut whole = Account {
             late,
             ..Account::default()
@@ -67,10 +87,11 @@ impl Tally {
             whole.lost.add(&account.lost);
             whole.sources.push(account);
         }
-        whole.surplus = self.surplus + sink_surplus;
+        whole.surplus = self.surplus + sunk.surplus;
+        whole.expired = sunk.expired;
         whole.lost.writer += self.lost_writer;
-        whole.lost.add(&sink_losses);
-        let gone = sink_surplus + sink_losses.after_tap();
+        whole.lost.add(&sunk.lost);
+        let gone = sunk.surplus + sunk.expired + sunk.held + sunk.lost.after_tap();
         whole.delivered = self.handed_on.saturating_sub(gone);
         // The backlog is one for all interfaces: do not count it for each.
         whole.lost.softnet = whole
@@ -121,7 +142,7 @@ mod tests {
             tally.handed_over(source, 8, 2);
         }
         tally.handed_on = 24;
-        let account = tally.account(0, Losses::default(), 0);
+        let account = tally.account(&Sunk::default(), 0);
         assert_eq!(account.lost.device, 10);
         assert_eq!(account.lost.softnet, 7);
         assert_eq!(

@@ -3,6 +3,7 @@
 //! counted as lost. Needs root, tshark and util-linux.
 
 mod files;
+mod keep;
 mod limits;
 mod privileges;
 mod signals;

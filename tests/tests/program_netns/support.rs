@@ -161,7 +161,9 @@ impl Ended {
             .sum();
         let delivered = count(&account["delivered"]);
         let received = count(&account["received"]);
-        let settled = delivered + count(&account["filtered"]) + count(&account["surplus"]) + after;
+        let others = ["filtered", "surplus", "expired"];
+        let others: u64 = others.iter().map(|name| count(&account[name])).sum();
+        let settled = delivered + others + after;
         assert_eq!(received, settled, "{account}");
         assert_eq!(account["in_flight"], 0, "{account}");
         assert_eq!(received, sent, "sent = captured + lost: {account}");
