@@ -4,7 +4,7 @@ use clap::{ArgAction, Parser};
 use std::path::PathBuf;
 
 /// Capture packets, read capture files, print them.
-#[derive(Parser, Debug, Default)]
+#[derive(Parser, Clone, Debug, Default)]
 #[command(
     name = "pktrail",
     bin_name = "pktrail",

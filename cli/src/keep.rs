@@ -71,9 +71,9 @@ fn memory(word: &str) -> Result<usize> {
 }
 
 /// The trigger's filter for frames of a link type.
-fn compile(text: &str, link_type: LinkType) -> Result<Filter> {
+fn compile(args: &Args, text: &str, link_type: LinkType) -> Result<Filter> {
     Wanted::Expression(text.to_owned())
-        .for_file(link_type, plan::SNAPLEN_MAX)
+        .for_file(args, link_type, plan::SNAPLEN_MAX)
         .map_err(|error| error.context(format!("--trigger, for {link_type}")))
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn check_trigger(args: &Args, origin: &Origin) -> Result<()> {
     }
     known
         .iter()
-        .try_for_each(|link_type| compile(text, *link_type).map(drop))
+        .try_for_each(|link_type| compile(args, text, *link_type).map(drop))
 }
 
 /// The sink with memory before it, if that was asked for.
@@ -107,7 +107,8 @@ pub(crate) fn before(
         .on_flag(signals.recording())
         .observed(Box::new(move |triggered| say(&triggered, &window)));
     if let Some(text) = args.trigger.clone() {
-        keep = keep.on_match(Box::new(move |link_type| compile(&text, link_type)));
+        let args = args.clone();
+        keep = keep.on_match(Box::new(move |link_type| compile(&args, &text, link_type)));
     }
     Ok(Box::new(keep))
 }
