@@ -60,7 +60,7 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     let mut sink = keep::before(sink, args, &origin, &signals)?;
     open.start()?;
     announce(args, &open);
-    run::to_the_end(args, &signals, |observe| {
+    run::to_the_end(args, &signals, None, |observe| {
         open.run(&mut *sink, &control, observe)
     })
 }

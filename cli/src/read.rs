@@ -9,19 +9,23 @@ use crate::report;
 use crate::run;
 use pktrail::chain::Chain;
 use pktrail::engine::Order;
-use pktrail::file::{self, FileSource, Repair};
+use pktrail::file::{self, FileSource, Progress, Repair};
 use pktrail::read::Format;
 use pktrail::{Engine, Error, LinkType, Result, Source};
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 /// Reads, filters, prints, converts.
 pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     refuse_live_flags(args)?;
-    let mut paths = paths(args)?.into_iter();
+    let all = paths(args)?;
+    refuse_same_file(args, &all)?;
+    let mut paths = all.clone().into_iter();
     let first = paths
         .next()
         .ok_or_else(|| usage("-V: the file names no capture file"))?;
@@ -32,6 +36,7 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     // A pipe may take its time; what it says first decides the output's header.
     let (control, signals) = run::control()?;
     while !source.prime(run::PRIME_WAIT)? && !control.is_stopped() {}
+    let progress = Reading::new(args, &all, &source);
     announce(&source);
     let origin = Origin {
         interfaces: source.interfaces().to_vec(),
@@ -40,7 +45,8 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         show_interface: false,
         owner: None,
     };
-    let rest = paths.map(move |path| open(&path, options));
+    let opened = Arc::clone(&progress.opened);
+    let rest = paths.map(move |path| open(&path, options, &opened));
     let source: Box<dyn Source> = Box::new(Chain::new(Box::new(source), Box::new(rest)));
     let mut engine = Engine::new().order(Order::AsDelivered);
     match filter {
@@ -56,13 +62,52 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     let file = output::file(args, &origin)?;
     let sink = output::sink(args, &origin, file)?;
     let mut sink = keep::before(sink, args, &origin, &signals)?;
-    run::to_the_end(args, &signals, |observe| {
+    run::to_the_end(args, &signals, Some(&progress), |observe| {
         engine.run(&mut *sink, &control, observe)
     })
 }
 
-fn open(path: &Path, options: file::Options) -> Result<Box<dyn Source>> {
+/// How far the reading of one file after the other has come.
+pub(crate) struct Reading {
+    opened: Arc<Mutex<Vec<Progress>>>,
+    /// Of all files; `None` if one is no file.
+    size_bytes: Option<u64>,
+}
+
+impl Reading {
+    fn new(args: &Args, paths: &[PathBuf], first: &FileSource) -> Self {
+        let size = |path: &PathBuf| {
+            let metadata = fs::metadata(path).ok()?;
+            metadata.is_file().then_some(metadata.len())
+        };
+        Self {
+            opened: Arc::new(Mutex::new(vec![first.progress()])),
+            // What is still being written has no size.
+            size_bytes: match args.follow {
+                true => None,
+                false => paths.iter().map(size).sum(),
+            },
+        }
+    }
+
+    /// Percent of all bytes that are read, if it is known how many there are.
+    pub(crate) fn percent(&self) -> Option<u64> {
+        let opened = self.opened.lock().ok()?;
+        let read: u64 = opened.iter().map(Progress::read_bytes).sum();
+        let percent = read.saturating_mul(100).checked_div(self.size_bytes?)?;
+        Some(percent.min(100))
+    }
+}
+
+fn open(
+    path: &Path,
+    options: file::Options,
+    opened: &Mutex<Vec<Progress>>,
+) -> Result<Box<dyn Source>> {
     let mut source = FileSource::open(path, options)?;
+    if let Ok(mut opened) = opened.lock() {
+        opened.push(source.progress());
+    }
     source.prime(run::PRIME_WAIT)?;
     announce(&source);
     Ok(Box::new(source))
@@ -112,6 +157,24 @@ fn paths(args: &Args) -> Result<Vec<PathBuf>> {
         .filter(|line| !line.is_empty())
         .map(PathBuf::from)
         .collect())
+}
+
+/// Writing to a file that is read would destroy it.
+fn refuse_same_file(args: &Args, paths: &[PathBuf]) -> Result<()> {
+    let file = |path: &PathBuf| {
+        let metadata = fs::metadata(path).ok()?;
+        metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
+    };
+    let Some(written) = args.write.as_ref().and_then(file) else {
+        return Ok(());
+    };
+    match paths.iter().find(|path| file(path) == Some(written)) {
+        Some(path) => Err(usage(format!(
+            "-w names a file that is read ({}): give the new one another name",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn refuse_live_flags(args: &Args) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The sink that prints: frames as text or as JSON lines on standard output.
 
+use crate::run;
 use pktrail::text::Printer;
 use pktrail::{Account, Batch, Error, Flow, Frame, Interface, Result, Sink};
 use serde_json::json;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// How a frame becomes lines.
 pub(crate) enum Form {
@@ -133,6 +134,9 @@ impl Sink for CountSink {
     }
 
     fn finish(&mut self, _: &Account) -> Result<()> {
+        if io::stdout().is_terminal() && io::stderr().is_terminal() {
+            run::clear_line();
+        }
         let plural = if self.count == 1 { "" } else { "s" };
         flush(&mut match self.is_json {
             true => format!("{}\n", json!({"packets": self.count})),

@@ -70,6 +70,19 @@ fn files_and_failures_have_json_twins() {
 }
 
 #[test]
+fn a_file_is_not_written_over_while_it_is_read() {
+    let folder = Folder::new("cli-same");
+    let file = folder.path("a.pcap");
+    fs::write(&file, &cut_pcap()[..64]).unwrap();
+    fs::hard_link(&file, folder.path("b.pcap")).unwrap();
+    let [a, b] = ["a.pcap", "b.pcap"].map(|name| folder.path(name).display().to_string());
+    let output = run(&["-r", &a, "-w", &b]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("-w names a file that is read"));
+    assert_eq!(fs::metadata(&file).unwrap().len(), 64);
+}
+
+#[test]
 fn a_list_of_files_comes_by_standard_input_too() {
     let folder = Folder::new("cli-list");
     let cut = folder.path("cut");

@@ -1,6 +1,7 @@
 //! Where the bytes of a capture file come from: regular files, pipes, standard
 //! input, any reader; and gzip, Zstandard and LZ4, known by their first bytes.
 
+use super::progress::Progress;
 use crate::{Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use flate2::read::MultiGzDecoder;
@@ -128,7 +129,7 @@ pub(crate) enum Input {
 
 impl Input {
     /// Opens a file, a FIFO, or standard input as `-`.
-    pub(crate) fn open(path: &Path, follow: bool) -> Result<Self> {
+    pub(crate) fn open(path: &Path, follow: bool, progress: &Progress) -> Result<Self> {
         if is_fifo(path) {
             // Opening waits for a writer, and a signal must get through meanwhile.
             let path = path.to_owned();
@@ -150,7 +151,7 @@ impl Input {
         if !kind.is_file() {
             return Self::pipe(Box::new(file));
         }
-        Self::regular(file, follow).map_err(named)?.ok_or_else(|| {
+        Self::regular(file, follow, progress).map_err(named)?.ok_or_else(|| {
             let what = format!(
                 "{} is compressed, and a compressed file cannot be followed; decompress it by a \
                  pipe and read that",
@@ -161,20 +162,21 @@ impl Input {
     }
 
     /// `None` if a compressed file should be followed.
-    fn regular(mut file: File, follow: bool) -> io::Result<Option<Self>> {
+    fn regular(mut file: File, follow: bool, progress: &Progress) -> io::Result<Option<Self>> {
         // Standard input may stand anywhere in its file.
         let start = file.stream_position()?;
         let head = head(&mut file)?;
         file.seek(SeekFrom::Start(start))?;
+        let counted = |file| Box::new(progress.counting(file));
         Ok(match (Compression::of(&head), follow) {
             (Some(_), true) => None,
-            (Some(compression), false) => Some(Self::File(compression.decoder(Box::new(file))?)),
+            (Some(compression), false) => Some(Self::File(compression.decoder(counted(file))?)),
             (None, true) => Some(Self::Followed(Followed {
                 file,
                 start,
                 position: start,
             })),
-            (None, false) => Some(Self::File(Box::new(file))),
+            (None, false) => Some(Self::File(counted(file))),
         })
     }
 

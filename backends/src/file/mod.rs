@@ -5,6 +5,7 @@
 //! [`repair`](repair()).
 
 mod input;
+mod progress;
 mod repair;
 mod row;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use crate::{
     Batch, Error, Filter, Interface, Next, Placement, Result, Source, SourceAccount, pcapng,
 };
 use input::{FOLLOW_INTERVAL, Input, Piece};
+pub use progress::Progress;
 pub use repair::{Repair, examine, repair};
 pub(crate) use row::BACKEND;
 use std::io::Read;
@@ -45,6 +47,7 @@ pub struct FileSource {
     last_ns: u64,
     /// Frames handed out.
     received: u64,
+    progress: Progress,
 }
 
 impl FileSource {
@@ -55,12 +58,14 @@ impl FileSource {
     /// nothing yet: see [`prime`](Self::prime).
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let path = path.as_ref();
-        let input = Input::open(path, options.follow)?;
+        let progress = Progress::default();
+        let input = Input::open(path, options.follow, &progress)?;
         let name = match path.to_str() {
             Some("-") => "standard input".to_owned(),
             _ => path.display().to_string(),
         };
         let mut source = Self::new(name, input, options);
+        source.progress = progress;
         if matches!(source.input, Input::File(_)) {
             source.prime(Duration::ZERO)?;
         }
@@ -88,7 +93,13 @@ impl FileSource {
             ended: false,
             last_ns: 0,
             received: 0,
+            progress: Progress::default(),
         }
+    }
+
+    /// How far reading has come, also while another thread has the source.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Waits, `timeout` at most, until the beginning of the file tells its

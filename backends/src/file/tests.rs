@@ -158,7 +158,9 @@ fn compressed_files_are_known_by_content_in_one_piece_or_several() {
         for compressed in [compress(&bytes), several] {
             let path = folder.file("no-suffix", &compressed);
             let mut source = FileSource::open(&path, Options::default()).unwrap();
+            let progress = source.progress();
             assert_eq!(frames(&mut source).unwrap(), 5000, "{name}");
+            assert_eq!(progress.read_bytes(), compressed.len() as u64, "{name}");
             let piped = Box::new(io::Cursor::new(compressed));
             let mut source = FileSource::from_reader(piped, "pipe").unwrap();
             assert_eq!(frames(&mut source).unwrap(), 5000, "{name} in a pipe");
