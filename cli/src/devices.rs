@@ -49,6 +49,11 @@ pub(crate) fn lists(args: &Args) -> Result<ExitCode> {
     print_either(args.json, || Value::Array(rows), || text)
 }
 
+/// The link type of the interface that `-i` means.
+pub(crate) fn link_type_by_word(word: &str, netns: Option<&str>) -> Result<LinkType> {
+    link_type(&by_number(word, netns)?, netns)
+}
+
 /// The link type that a capture on an interface has.
 fn link_type(interface: &str, netns: Option<&str>) -> Result<LinkType> {
     let capture = Capture::on(interface).promiscuous(false);

@@ -47,7 +47,7 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         interfaces: open.interfaces().to_vec(),
         section: None,
         live_since_ns: Some(now_ns()),
-        show_interface: open.interfaces().len() != 1 || args.interfaces.len() > 1,
+        show_interface: is_several(open.interfaces()) || args.interfaces.len() > 1,
         owner: user.as_ref().map(|user| (user.uid, user.gid)),
     };
     keep::check_trigger(args, &origin)?;
@@ -63,6 +63,14 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     run::to_the_end(args, &signals, None, |observe| {
         open.run(&mut *sink, &control, observe)
     })
+}
+
+/// Whether frames come from more than one interface. Those of `any` are not
+/// known yet; the members of a fanout are the same one.
+fn is_several(interfaces: &[Interface]) -> bool {
+    let mut names: Vec<String> = interfaces.iter().map(Interface::full_name).collect();
+    names.dedup();
+    names.len() != 1
 }
 
 /// Gives up all that is no longer needed. Rotation must go on working: where only
@@ -159,6 +167,8 @@ fn spread(text: &str) -> Result<Spread> {
             mode => spread.mode = mode.parse()?,
         }
     }
+    // As a mode it says the same already, and the kernel refuses both at once.
+    spread.rollover &= spread.mode != FanoutMode::Rollover;
     Ok(spread)
 }
 
@@ -227,6 +237,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_members_of_a_fanout_are_one_interface() {
+        let [a, b] = ["a", "b"].map(|name| Interface {
+            name: name.into(),
+            ..Interface::default()
+        });
+        assert!(!is_several(&[a.clone(), a.clone()]));
+        assert!(is_several(&[a, b]));
+        // `any`.
+        assert!(is_several(&[]));
+    }
+
+    #[test]
     fn fanout_has_a_number_a_mode_and_flags() {
         let all = spread("4:lb:rollover:defrag").unwrap();
         let expected = Spread {
@@ -237,6 +259,7 @@ mod tests {
         };
         assert_eq!(all, expected);
         assert_eq!(spread("2:rollover").unwrap().mode, FanoutMode::Rollover);
+        assert!(!spread("2:rollover:rollover").unwrap().rollover);
         assert_eq!(spread("auto").unwrap().members, None);
         for wrong in ["0", "x", "2:fast", "257", ""] {
             assert!(spread(wrong).is_err(), "{wrong}");

@@ -84,7 +84,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     keep::window(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
-        let link_type = plan::link_type(&args)?.unwrap_or(LinkType::ETHERNET);
+        let link_type = dump_link_type(&args)?;
         let everything = Wanted::Expression(String::new());
         let filter = filter.unwrap_or(everything);
         let filter = filter.for_file(&args, link_type, plan::snaplen(&args)?)?;
@@ -101,6 +101,19 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     match args.read.is_some() || args.read_list.is_some() {
         true => read::files(&args, filter),
         false => live::capture(&args, filter),
+    }
+}
+
+/// What a filter that is printed is compiled for: as asked, or what the file or
+/// interface has.
+fn dump_link_type(args: &Args) -> Result<LinkType> {
+    if let Some(link_type) = plan::link_type(args)? {
+        return Ok(link_type);
+    }
+    match (&args.read, args.interfaces.first()) {
+        (Some(path), _) => read::link_type(path),
+        (None, Some(word)) => devices::link_type_by_word(word, args.netns.as_deref()),
+        (None, None) => Ok(LinkType::ETHERNET),
     }
 }
 

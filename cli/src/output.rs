@@ -36,6 +36,19 @@ pub(crate) fn check(args: &Args) -> Result<()> {
     {
         return Err(usage(format!("{flag} has a meaning only with -w FILE")));
     }
+    let to_stdout = args
+        .write
+        .as_ref()
+        .is_some_and(|path| path.as_os_str() == "-");
+    if to_stdout && (args.print || args.only_count) {
+        let flag = if args.print { "--print" } else { "--count" };
+        return Err(usage(format!(
+            "{flag} and -w - both write to standard output: name a file with -w"
+        )));
+    }
+    if args.rotate_aligned && args.rotate_seconds.is_none() {
+        return Err(usage("--align has a meaning only with -G SECONDS"));
+    }
     format_name(args)?;
     rules(args)?;
     limits(args)?;
@@ -88,9 +101,15 @@ fn limits(args: &Args) -> Result<Limits> {
         .max_bytes
         .as_ref()
         .map(|text| size::parse("--max-bytes", text));
+    let max_bytes = max_bytes.transpose()?;
+    if max_bytes == Some(0) {
+        return Err(usage(
+            "--max-bytes: stop after 0 bytes? give a size from 1 on",
+        ));
+    }
     Ok(Limits {
         packets: count(args)?,
-        bytes: max_bytes.transpose()?,
+        bytes: max_bytes,
         duration: plan::seconds("--duration", args.duration)?,
     })
 }

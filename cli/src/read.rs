@@ -67,6 +67,14 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     })
 }
 
+/// The link type of a file's first interface.
+pub(crate) fn link_type(path: &Path) -> Result<LinkType> {
+    let mut source = FileSource::open(path, file::Options::default())?;
+    while !source.prime(run::PRIME_WAIT)? {}
+    let first = source.interfaces().first();
+    Ok(first.map_or(LinkType::ETHERNET, |interface| interface.link_type))
+}
+
 /// How far the reading of one file after the other has come.
 pub(crate) struct Reading {
     opened: Arc<Mutex<Vec<Progress>>>,

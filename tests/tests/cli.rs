@@ -70,6 +70,20 @@ fn files_and_failures_have_json_twins() {
 }
 
 #[test]
+fn a_filter_is_printed_for_the_link_type_of_the_file() {
+    let folder = Folder::new("cli-dump");
+    let file = folder.path("raw.pcap");
+    let mut bytes = cut_pcap();
+    bytes.truncate(24);
+    bytes[20] = 101;
+    fs::write(&file, bytes).unwrap();
+    let output = run(&["-r", file.to_str().unwrap(), "-ddd", "ip"]);
+    let raw = run(&["-y", "RAW", "-ddd", "ip"]);
+    assert!(!raw.stdout.is_empty());
+    assert_eq!(output.stdout, raw.stdout);
+}
+
+#[test]
 fn a_file_is_not_written_over_while_it_is_read() {
     let folder = Folder::new("cli-same");
     let file = folder.path("a.pcap");
@@ -110,6 +124,10 @@ fn mistakes_are_found_before_anything_is_opened() {
         &["--rotate-packets", "0"],
         &["-B", "0"],
         &["-y", "NONE"],
+        &["--max-bytes", "0"],
+        &["--align"],
+        &["-w", "-", "--print"],
+        &["-w", "-", "--count"],
     ] {
         let output = run(&[&["-i", "lo", "-w", out], wrong].concat());
         let text = stderr(&output);
