@@ -90,10 +90,7 @@ fn on_numbers(numbers: &'static [u32]) -> Compile {
         }
         text.push_str("6 0 0 0\n");
         let program = Program::parse(&text)?;
-        Ok(Filter {
-            program,
-            text: None,
-        })
+        Ok(Filter::new(program, None))
     })
 }
 
