@@ -131,6 +131,7 @@ pub(crate) fn link_type(args: &Args) -> Result<Option<LinkType>> {
 }
 
 /// Which packets are wanted.
+#[derive(Clone)]
 pub(crate) enum Wanted {
     /// A program, made elsewhere.
     Program(Filter),

@@ -8,7 +8,7 @@ use crate::print_either;
 use crate::report;
 use crate::run;
 use pktrail::chain::Chain;
-use pktrail::engine::Order;
+use pktrail::engine::{ByLinkType, Order};
 use pktrail::file::{self, FileSource, Progress, Repair};
 use pktrail::read::Format;
 use pktrail::{Engine, Error, LinkType, Result, Source};
@@ -50,11 +50,17 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     let source: Box<dyn Source> = Box::new(Chain::new(Box::new(source), Box::new(rest)));
     let mut engine = Engine::new().order(Order::AsDelivered);
     match filter {
-        Some(filter) => {
-            let first = origin.interfaces.first();
-            let link_type = first.map_or(LinkType::ETHERNET, |interface| interface.link_type);
-            let filter = filter.for_file(args, link_type, plan::SNAPLEN_MAX)?;
+        Some(Wanted::Program(filter)) => {
             engine.add_filtered(source, &filter)?;
+        }
+        Some(wanted) => {
+            let args = args.clone();
+            let compile =
+                move |link_type| wanted.clone().for_file(&args, link_type, plan::SNAPLEN_MAX);
+            // A mistake is found before a file is made.
+            let first = origin.interfaces.first();
+            compile(first.map_or(LinkType::ETHERNET, |interface| interface.link_type))?;
+            engine.add_filtered_by(source, ByLinkType::new(Box::new(compile)));
         }
         None => engine.add(source),
     }

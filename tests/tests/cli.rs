@@ -83,6 +83,45 @@ fn a_filter_is_printed_for_the_link_type_of_the_file() {
     assert_eq!(output.stdout, raw.stdout);
 }
 
+/// A pcap file of one packet.
+fn one_packet(link_type: u8, data: &[u8]) -> Vec<u8> {
+    let mut bytes = cut_pcap();
+    bytes.truncate(40);
+    bytes[20] = link_type;
+    let len = u32::try_from(data.len()).unwrap().to_le_bytes();
+    bytes[32..36].copy_from_slice(&len);
+    bytes[36..40].copy_from_slice(&len);
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+#[test]
+fn a_filter_means_the_same_in_files_of_every_link_type() {
+    let folder = Folder::new("cli-types");
+    let (ethernet, raw, list) = (folder.path("e"), folder.path("r"), folder.path("list"));
+    let ip = [[0x45, 0, 0, 20].as_slice(), &[0; 16]].concat();
+    let frame = [[0; 12].as_slice(), &[8, 0], &ip].concat();
+    fs::write(&ethernet, one_packet(1, &frame)).unwrap();
+    fs::write(&raw, one_packet(101, &ip)).unwrap();
+    fs::write(
+        &list,
+        format!("{}\n{}\n", ethernet.display(), raw.display()),
+    )
+    .unwrap();
+    let list = list.to_str().unwrap();
+    let output = run(&["-V", list, "--count", "ip"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 packets\n");
+    // Where it has no meaning, that is said, and the account adds up.
+    let output = run(&["-V", list, "--count", "--json", "not vlan 3"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(json(&output)["packets"], 1);
+    let said = stderr(&output);
+    let account = said.lines().find(|line| line.contains("\"account\""));
+    let account: Value = serde_json::from_str(account.unwrap()).unwrap();
+    assert_eq!(account["account"]["in_flight"], 0, "{account}");
+    assert_eq!(account["account"]["received"], 2, "{account}");
+}
+
 #[test]
 fn a_file_is_not_written_over_while_it_is_read() {
     let folder = Folder::new("cli-same");

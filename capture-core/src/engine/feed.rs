@@ -1,7 +1,10 @@
 //! A source's thread: takes what the source has, filters it where the source
 //! could not, and sends it to the merge.
 
-use crate::{Batch, Error, Filter, FrameInfo, Next, Notice, Result, Source, SourceAccount};
+use super::by_link_type::ByLinkType;
+use crate::{
+    Batch, Error, Filter, Frame, FrameInfo, Interface, Next, Notice, Result, Source, SourceAccount,
+};
 use crossbeam_channel::Sender;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -34,12 +37,31 @@ const ACCOUNT_EVERY: Duration = Duration::from_millis(200);
 const WAIT_BUSY: Duration = Duration::from_millis(10);
 const WAIT_IDLE: Duration = Duration::from_millis(100);
 
+/// What filters a source's frames here.
+pub(super) enum Here {
+    /// One filter.
+    Same(Filter),
+    /// One for each link type.
+    ByLinkType(ByLinkType),
+}
+
+impl Here {
+    /// How much of a frame to keep, if any.
+    fn accepts(&self, frame: &Frame<'_>, interface: &Interface) -> Option<u32> {
+        let filter = match self {
+            Self::Same(filter) => filter,
+            Self::ByLinkType(filters) => filters.filter(interface.link_type)?,
+        };
+        filter.accepts(frame, interface)
+    }
+}
+
 /// One source's thread.
 pub(super) struct Feed<'a> {
     pub(super) id: usize,
     pub(super) source: Box<dyn Source>,
     /// The filter that the source could not take.
-    pub(super) filter: Option<Filter>,
+    pub(super) filter: Option<Here>,
     pub(super) to: Sender<Message>,
     pub(super) stop: &'a AtomicBool,
     pub(super) user_stop: &'a AtomicBool,
@@ -84,7 +106,7 @@ impl Feed<'_> {
                 Next::Batch(batch) => {
                     let last = batch.frames.iter().map(|frame| frame.timestamp_ns).max();
                     youngest_ns = youngest_ns.max(last.unwrap_or(0));
-                    self.hand_over(batch);
+                    self.hand_over(batch)?;
                     told = false;
                     wait = WAIT_BUSY;
                 }
@@ -114,8 +136,13 @@ impl Feed<'_> {
         }
     }
 
-    fn hand_over(&mut self, mut batch: Batch) {
+    fn hand_over(&mut self, mut batch: Batch) -> Result<()> {
         let mut filtered = 0;
+        // Frames whose filter cannot be made are not accepted by it.
+        let result = match &mut self.filter {
+            Some(Here::ByLinkType(filters)) => filters.prepare(&batch),
+            _ => Ok(()),
+        };
         if let Some(filter) = &self.filter {
             let before = batch.frames.len();
             apply(filter, &mut batch);
@@ -126,6 +153,7 @@ impl Feed<'_> {
             batch,
             filtered,
         });
+        result
     }
 
     fn report(&self, account: Option<SourceAccount>) {
@@ -144,7 +172,7 @@ impl Feed<'_> {
 }
 
 /// Keeps the frames that `filter` accepts, as much of each as it says.
-fn apply(filter: &Filter, batch: &mut Batch) {
+fn apply(filter: &Here, batch: &mut Batch) {
     let verdicts: Vec<Option<u32>> = batch
         .iter()
         .map(|frame| filter.accepts(&frame, batch.interface(frame.info)?))

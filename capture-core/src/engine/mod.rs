@@ -6,6 +6,7 @@
 //! queue fills, the sources stop taking, and the loss happens, and is counted,
 //! in the kernel's rings.
 
+mod by_link_type;
 mod feed;
 mod merge;
 mod tally;
@@ -13,8 +14,9 @@ mod tally;
 use crate::{
     Account, Batch, Error, Filter, Flow, Interface, Notice, Placement, Result, Sink, Source,
 };
+pub use by_link_type::{ByLinkType, Compile};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
-use feed::{Feed, Message};
+use feed::{Feed, Here, Message};
 use merge::Merge;
 pub use merge::Order;
 use std::sync::Arc;
@@ -79,7 +81,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Joins sources to a sink.
 pub struct Engine {
-    feeds: Vec<(Box<dyn Source>, Option<Filter>)>,
+    feeds: Vec<(Box<dyn Source>, Option<Here>)>,
     order: Order,
 }
 
@@ -123,9 +125,15 @@ impl Engine {
         filter: &Filter,
     ) -> Result<Placement> {
         let placement = source.set_filter(filter)?;
-        let here = (placement == Placement::Here).then(|| filter.clone());
+        let here = (placement == Placement::Here).then(|| Here::Same(filter.clone()));
         self.feeds.push((source, here));
         Ok(placement)
+    }
+
+    /// Adds a source whose frames may be of several link types, with filters
+    /// that run here. If one cannot be made, the source ends with that error.
+    pub fn add_filtered_by(&mut self, source: Box<dyn Source>, filters: ByLinkType) {
+        self.feeds.push((source, Some(Here::ByLinkType(filters))));
     }
 
     /// The interfaces that the sources know now.
