@@ -2,7 +2,7 @@
 //! decision graph as eBPF, by direct access to the packet.
 //!
 //! Registers: r6 the first byte of the frame, r7 the end, r0 the number in
-//! question, r1 to r3 at hand. Numbers wait on the stack. Every load is behind
+//! question, r9 the last index, r1 to r3 at hand. Numbers wait on the stack. Every load is behind
 //! a check that the verifier understands, made once on each way.
 
 use super::classic::{Tree, tree};
@@ -59,6 +59,8 @@ const ADD64_X: u8 = 0x0f;
 const SUB64_X: u8 = 0x1f;
 const ADD32_K: u8 = 0x04;
 const AND32_K: u8 = 0x54;
+const XOR32_K: u8 = 0xa4;
+const RSH32_K: u8 = 0x74;
 const NEG32: u8 = 0x84;
 const TO_BE: u8 = 0xdc;
 const LDX_B: u8 = 0x71;
@@ -100,7 +102,7 @@ pub(super) fn program(
         jumps: Vec::new(),
         starts: Map::default(),
         slots: 0,
-        bound: 0,
+        known: Known::default(),
     };
     emitter.whole(context, accept, reject).ok_or_else(|| {
         let feature = "this expression in a packet program";
@@ -121,8 +123,16 @@ struct Emitter<'a> {
     jumps: Vec<(usize, Goal)>,
     starts: Map<Goal, usize>,
     slots: i16,
-    /// So many bytes are known to be there.
+    known: Known,
+}
+
+/// What holds on all ways to a node.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// So many bytes are there.
     bound: u32,
+    /// What r9 holds: the last index.
+    index: Option<ValueId>,
 }
 
 impl Emitter<'_> {
@@ -152,21 +162,22 @@ impl Emitter<'_> {
         self.push(LDX_W, 7, 1, end, 0);
         let root = self.graph.root();
         // Nodes lead to earlier ones, so from the last all ways go forward.
-        let mut bounds: Map<Goal, u32> = Map::default();
-        bounds.insert(root, 0);
+        let mut known: Map<Goal, Known> = Map::default();
+        known.insert(root, Known::default());
         if let Goal::Node(last) = root {
             for number in (0..=last).rev() {
                 let goal = Goal::Node(number);
-                let Some(bound) = bounds.get(&goal) else {
+                let Some(here) = known.get(&goal) else {
                     continue;
                 };
-                self.bound = *bound;
+                self.known = *here;
                 self.starts.insert(goal, self.out.len());
                 let node = self.graph.node(number)?.clone();
                 self.node(&node)?;
                 for branch in &node.branches {
-                    let there = bounds.entry(branch.goal).or_insert(u32::MAX);
-                    *there = self.bound.min(*there);
+                    let there = known.entry(branch.goal).or_insert(self.known);
+                    there.bound = self.known.bound.min(there.bound);
+                    there.index = there.index.filter(|_| there.index == self.known.index);
                 }
             }
         }
@@ -230,6 +241,10 @@ impl Emitter<'_> {
 
     /// The value in r0.
     fn value(&mut self, value: ValueId) -> Option<()> {
+        if self.known.index == Some(value) {
+            self.push(MOV32_X, 0, 9, 0, 0);
+            return Some(());
+        }
         match self.values.get(value) {
             Value::Constant(number) => self.push(MOV32_K, 0, 0, 0, number.cast_signed()),
             Value::Length => {
@@ -241,6 +256,16 @@ impl Emitter<'_> {
             Value::Negative(a) => {
                 self.value(a)?;
                 self.push(NEG32, 0, 0, 0, 0);
+            }
+            Value::Compare(Order::Equal, a, b)
+                if self.values.constant_of(b).is_some() && self.values.most(a) <= 0xffff =>
+            {
+                // Without a jump, which would double what the verifier follows.
+                let number = self.values.constant_of(b)?;
+                self.value(a)?;
+                self.push(XOR32_K, 0, 0, 0, number.cast_signed());
+                self.push(ADD32_K, 0, 0, 0, -1);
+                self.push(RSH32_K, 0, 0, 0, 31);
             }
             Value::Compare(order, a, b) => {
                 self.operands(a, b)?;
@@ -299,16 +324,20 @@ impl Emitter<'_> {
                 if end > LONGEST {
                     return None;
                 }
-                if end > self.bound {
+                if end > self.known.bound {
                     self.push(MOV64_X, 2, 6, 0, 0);
                     self.push(ADD64_K, 2, 0, 0, end.cast_signed());
                     self.jump(JGT64_X, 2, 7, 0, Goal::Reject);
-                    self.bound = end;
+                    self.known.bound = end;
                 }
                 self.push(opcode, 0, 6, k as i16, 0);
             }
             Some(index) => {
                 self.value(index)?;
+                if self.known.index != Some(index) {
+                    self.push(MOV32_X, 9, 0, 0, 0);
+                    self.known.index = Some(index);
+                }
                 self.push(ADD32_K, 0, 0, 0, k.cast_signed());
                 self.jump(JGT32_K, 0, 0, LONGEST, Goal::Reject);
                 self.push(MOV64_X, 2, 6, 0, 0);

@@ -49,6 +49,9 @@ impl fmt::Debug for Decision {
 const ACCEPT: u32 = u32::MAX;
 const REJECT: u32 = u32::MAX - 1;
 
+/// The last index and its number: the next value is often computed from it.
+type Held = Option<(ValueId, u32)>;
+
 #[derive(Debug, PartialEq, Eq)]
 struct Step {
     look: Look,
@@ -158,8 +161,9 @@ impl Decision {
     /// say.
     pub(super) fn run(&self, subject: &Subject<'_>) -> u32 {
         let mut at = self.root;
+        let mut held = None;
         while let Some(step) = self.steps.get(at as usize) {
-            let Some(number) = self.number(step.look, subject) else {
+            let Some(number) = self.number(step.look, subject, &mut held) else {
                 return 0;
             };
             at = match step.choice {
@@ -189,7 +193,7 @@ impl Decision {
     }
 
     #[inline]
-    fn number(&self, look: Look, subject: &Subject<'_>) -> Option<u32> {
+    fn number(&self, look: Look, subject: &Subject<'_>, held: &mut Held) -> Option<u32> {
         let data = subject.data;
         match look {
             Look::Byte(k) => data.get(k).map(|byte| u32::from(*byte)),
@@ -200,18 +204,26 @@ impl Decision {
                 load(data, k + length, bytes)
             }
             Look::Masked(MaskedLoad { k, bytes, mask }) => Some(load(data, k, bytes)? & mask),
-            Look::Value(value) => self.value(value, subject),
+            Look::Value(value) => self.value(value, subject, held),
         }
     }
 
-    fn value(&self, id: ValueId, subject: &Subject<'_>) -> Option<u32> {
+    fn value(&self, id: ValueId, subject: &Subject<'_>, held: &mut Held) -> Option<u32> {
         Some(match *self.values.get(id.0 as usize)? {
+            _ if held.is_some_and(|(known, _)| known == id) => held.map(|(_, number)| number)?,
             Value::Constant(number) => number,
             Value::Length => subject.info.len,
             Value::Ancillary(place) => subject.ancillary(place),
             Value::Load { index, k, bytes } => {
                 let index = match index {
-                    Some(index) => self.value(index, subject)?,
+                    Some(index) => match *held {
+                        Some((known, number)) if known == index => number,
+                        _ => {
+                            let number = self.value(index, subject, held)?;
+                            *held = Some((index, number));
+                            number
+                        }
+                    },
                     None if k >= AD_OFF => return Some(subject.ancillary(k - AD_OFF)),
                     None => 0,
                 };
@@ -224,12 +236,13 @@ impl Decision {
                 load(subject.data, start, bytes)?
             }
             Value::Binary(operator, a, b) => {
-                let a = self.value(a, subject)?;
-                compute(operator, a, self.value(b, subject)?)?
+                let a = self.value(a, subject, held)?;
+                compute(operator, a, self.value(b, subject, held)?)?
             }
-            Value::Negative(a) => self.value(a, subject)?.wrapping_neg(),
+            Value::Negative(a) => self.value(a, subject, held)?.wrapping_neg(),
             Value::Compare(order, a, b) => {
-                let (a, b) = (self.value(a, subject)?, self.value(b, subject)?);
+                let a = self.value(a, subject, held)?;
+                let b = self.value(b, subject, held)?;
                 match order {
                     Order::Equal => (a == b).into(),
                     Order::Greater => (a > b).into(),

@@ -175,6 +175,10 @@ impl Writer<'_> {
             "iso proto 0x83",
             "ether proto \\ip6",
             "ip proto (6 or 17)",
+            "protochain 6",
+            "ip protochain 17",
+            "ip6 protochain 6",
+            "ip6 protochain 58",
             "ip6 proto 58",
         ])
     }

@@ -8,6 +8,7 @@
 
 mod dice;
 mod grammar;
+mod large;
 mod machine;
 mod numbers;
 mod packets;
@@ -116,70 +117,69 @@ struct Tally {
     undefined: usize,
 }
 
-/// One expression on some frames, by both compilers.
-fn compare(link: (i32, LinkType), text: &str, frames: &[packets::Frame], tally: &mut Tally) {
-    let optimised = libpcap(link.0, text, true);
-    let plain = libpcap(link.0, text, false);
-    let filter = compiled(link.1, text);
-    let mine = filter.as_ref().map(|filter| lines(&filter.program));
-    let mine = mine.map_err(String::clone);
-    tally.expressions += 1;
-    let (plain, mine) = match (plain, mine) {
-        (Ok(plain), Ok(mine)) => (plain, mine),
-        (Err(_), Err(_)) => {
-            tally.refused += 1;
-            return;
-        }
-        (Ok(plain), Err(said)) if said.contains("rejects every frame") => {
-            // Then none of the frames is accepted.
-            let reject: Line = (6, 0, 0, 0);
-            (plain, vec![reject])
-        }
+/// The programs of one expression: libpcap's as it is generated and optimised,
+/// and ours. `None`: both refuse it, or differ as they may.
+fn programs(link: (i32, LinkType), text: &str) -> Option<(Vec<Line>, Vec<Line>, Option<Filter>)> {
+    let reject: Line = (6, 0, 0, 0);
+    let (plain, filter) = match (libpcap(link.0, text, false), compiled(link.1, text)) {
+        (Ok(plain), Ok(filter)) => (plain, Some(filter)),
+        (Err(_), Err(_)) => return None,
+        // Then none of the frames is accepted.
+        (Ok(plain), Err(said)) if said.contains("rejects every frame") => (plain, None),
         // For us a tunnel ends a stack of labels.
-        (Err(said), Ok(_)) if said.contains("over mpls") => {
-            tally.refused += 1;
-            return;
-        }
+        (Err(said), Ok(_)) if said.contains("over mpls") => return None,
         // Constants are computed before anything is compiled.
         (Ok(_), Err(said)) if said.contains("divides by zero") || said.contains("31 bits") => {
-            tally.refused += 1;
-            return;
+            return None;
         }
         (theirs, mine) => panic!("{link:?} {text:?}: libpcap {theirs:?}, ours {mine:?}"),
     };
-    let optimised = match optimised {
+    let optimised = match libpcap(link.0, text, true) {
         Ok(optimised) => optimised,
-        Err(said) if said.contains("rejects all packets") => vec![(6, 0, 0, 0)],
+        Err(said) if said.contains("rejects all packets") => vec![reject],
         Err(said) if said.contains("zero") || said.contains("31") => plain.clone(),
         Err(said) => panic!("{text:?}: {said}"),
     };
+    Some((plain, optimised, filter))
+}
+
+/// One expression on some frames, by both compilers.
+fn compare(link: (i32, LinkType), text: &str, frames: &[packets::Frame], tally: &mut Tally) {
+    tally.expressions += 1;
+    let Some((plain, optimised, filter)) = programs(link, text) else {
+        tally.refused += 1;
+        return;
+    };
+    let mine = filter.as_ref().map(|filter| lines(&filter.program));
+    let mine = mine.unwrap_or_else(|| vec![(6, 0, 0, 0)]);
     let mut dice = Dice::new(1);
     for frame in frames {
         let (bytes, len) = (&frame.bytes, frame.len);
         let theirs = run(&plain, bytes, len);
         let (best, got) = (run(&optimised, bytes, len), run(&mine, bytes, len));
         tally.pairs += 1;
-        if let Ok(filter) = &filter {
+        if let Some(filter) = &filter {
             assert_eq!(
                 walked(filter, link.1, frame),
                 got.accepted,
                 "{link:?} {text:?}"
             );
         }
-        if theirs.undefined {
+        // Behind an authentication header libpcap forgets where it was.
+        let forgets = text.contains("protochain") && bytes.contains(&51);
+        if theirs.undefined || forgets {
             tally.undefined += 1;
             continue;
         }
         tally.accepted += usize::from(got.accepted);
-        let fine = if theirs.cut {
-            tally.cut += 1;
-            theirs.far
-                || got.accepted == theirs.accepted
-                || got.accepted == best.accepted
-                || got.accepted && accepts_all_completions(&plain, bytes, len, &mut dice)
-        } else {
-            got.accepted == theirs.accepted
-        };
+        tally.cut += usize::from(theirs.cut);
+        // A frame that was cut may be refused or not, as libpcap may optimise or
+        // not; or it may be accepted if nothing that is missing matters.
+        let fine = got.accepted == theirs.accepted
+            || theirs.cut
+                && (theirs.far
+                    || got.accepted == best.accepted
+                    || got.accepted && accepts_all_completions(&plain, bytes, len, &mut dice));
         assert!(
             fine,
             "{link:?} {text:?}: libpcap {theirs:?}, optimised {best:?}, ours {got:?}\n\
@@ -209,6 +209,11 @@ fn differential(seed: u64, pairs: usize) {
         };
         let frames = packets::frames(link.0, FRAMES, &mut dice);
         let text = grammar::expression(link.0, &mut dice);
+        // Behind a `geneve` that did not match, libpcap takes other numbers from
+        // its memory for offsets.
+        if text.contains("geneve") && (text.contains('[') || text.contains("len")) {
+            continue;
+        }
         compare(link, &text, &frames, &mut tally);
     }
     println!(

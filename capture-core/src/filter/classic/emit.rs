@@ -5,8 +5,9 @@
 
 use super::choose::{Tree, tree};
 use super::layout::{Block, BlockId, End};
+use super::share::{Groups, class_of};
 use crate::filter::Instruction;
-use crate::filter::ir::graph::{Goal, Graph, Node};
+use crate::filter::ir::graph::{Branch, Goal, Graph, Node};
 use crate::filter::ir::hash::Map;
 use crate::filter::ir::likely::chance;
 use crate::filter::ir::value::{Order, Value, ValueId, Values};
@@ -15,7 +16,7 @@ use crate::filter::op::*;
 
 /// Most blocks: programs of more instructions than the kernel takes are still
 /// made, to be run here, but not without end.
-const MOST_BLOCKS: usize = 200_000;
+const MOST_BLOCKS: usize = 600_000;
 
 /// What the registers hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,8 +32,13 @@ pub(super) struct Emitter<'a> {
     pub(super) blocks: Vec<Block>,
     index: Map<Block, BlockId>,
     made: Map<(u32, Registers), BlockId>,
+    /// Nodes whose blocks have their places, and are still to be made.
+    waiting: Vec<(u32, Registers, BlockId)>,
     /// For each node, the indices that it or a node behind it loads by.
     uses: Vec<Vec<ValueId>>,
+    groups: Groups,
+    /// The searches of groups that are made.
+    searches: Map<usize, BlockId>,
 }
 
 impl<'a> Emitter<'a> {
@@ -44,10 +50,18 @@ impl<'a> Emitter<'a> {
             blocks: Vec::new(),
             index: Map::default(),
             made: Map::default(),
+            waiting: Vec::new(),
             uses: Vec::new(),
+            groups: Groups::default(),
+            searches: Map::default(),
         };
         emitter.find_uses();
         emitter
+    }
+
+    /// From here on, nodes that make the same long search share it.
+    pub(super) fn share(&mut self) {
+        self.groups = Groups::new(self.graph);
     }
 
     /// Nodes lead to earlier ones, so one pass knows all.
@@ -109,7 +123,20 @@ impl<'a> Emitter<'a> {
 
     /// The block that begins what leads from `root`. `None`: it has too many.
     pub(super) fn program(&mut self, root: Goal) -> Option<BlockId> {
-        self.goal(root, Registers::default())
+        let root = self.goal(root, Registers::default())?;
+        while let Some((number, registers, place)) = self.waiting.pop() {
+            if self.blocks.len() > MOST_BLOCKS {
+                return None;
+            }
+            let node = self.graph.node(number)?.clone();
+            let made = match self.groups.places.get(&number) {
+                Some(&(group, member)) => self.shared(&node, group, member)?,
+                None => self.node(&node, registers)?,
+            };
+            // What was made takes the place that was kept for it.
+            self.blocks[place] = self.blocks.get(made)?.clone();
+        }
+        Some(root)
     }
 
     fn goal(&mut self, goal: Goal, registers: Registers) -> Option<BlockId> {
@@ -118,17 +145,19 @@ impl<'a> Emitter<'a> {
             Goal::Reject => return Some(self.ret(0)),
             Goal::Node(number) => number,
         };
-        let node = self.graph.node(number)?.clone();
-        let registers = self.useful(number, &node, registers);
+        let node = self.graph.node(number)?;
+        let registers = self.useful(number, node, registers);
         if let Some(block) = self.made.get(&(number, registers)) {
             return Some(*block);
         }
-        if self.blocks.len() > MOST_BLOCKS {
-            return None;
-        }
-        let block = self.node(&node, registers)?;
-        self.made.insert((number, registers), block);
-        Some(block)
+        let place = self.blocks.len();
+        self.blocks.push(Block {
+            code: Vec::new(),
+            end: End::Return(0),
+        });
+        self.made.insert((number, registers), place);
+        self.waiting.push((number, registers, place));
+        Some(place)
     }
 
     /// Forgets what the node and those behind it have no use for: then fewer
@@ -160,7 +189,7 @@ impl<'a> Emitter<'a> {
             values: self.values,
             out: Vec::new(),
             registers,
-            slots: 0,
+            saved: Vec::new(),
         };
         if let Some((test, k, no, yes)) = code.comparison(node)? {
             let (out, registers) = (code.out, code.registers);
@@ -174,6 +203,90 @@ impl<'a> Emitter<'a> {
             chance(values, node.value, low, high)
         });
         self.tree(&tree, out, registers)
+    }
+
+    /// A node whose search is made for several: X says for which.
+    fn shared(&mut self, node: &Node, group: usize, member: u32) -> Option<BlockId> {
+        let mut code = Code {
+            values: self.values,
+            out: Vec::new(),
+            registers: Registers::default(),
+            saved: Vec::new(),
+        };
+        code.load_a(node.value)?;
+        code.push(LDX_IMM, member);
+        let search = match self.searches.get(&group) {
+            Some(search) => *search,
+            None => self.search(node, group)?,
+        };
+        let (code, end) = (code.out, End::Goto(search));
+        Some(self.block(Block { code, end }))
+    }
+
+    /// The search of a group, after which each member goes its own way.
+    fn search(&mut self, node: &Node, group: usize) -> Option<BlockId> {
+        let members = self.groups.members.get(group)?.clone();
+        // The goals of each class of ranges, for each member.
+        let mut classes: Vec<Vec<Goal>> = Vec::new();
+        for member in &members {
+            let mut goals = Vec::new();
+            for branch in &self.graph.node(*member)?.branches {
+                class_of(&mut goals, branch.goal);
+            }
+            classes.push(goals);
+        }
+        let mut ways = Vec::new();
+        for class in 0..classes.first()?.len() {
+            let goals: Option<Vec<Goal>> = classes
+                .iter()
+                .map(|goals| goals.get(class).copied())
+                .collect();
+            ways.push(self.dispatch(&goals?)?);
+        }
+        // Until the tree is made, a class stands for its way.
+        let mut goals = Vec::new();
+        let stand_in = |branch: &Branch| Branch {
+            high: branch.high,
+            goal: Goal::Node(class_of(&mut goals, branch.goal) as u32),
+        };
+        let branches: Vec<Branch> = node.branches.iter().map(stand_in).collect();
+        let values = self.values;
+        let tree = tree(&branches, |low, high| chance(values, node.value, low, high));
+        let search = self.tree_to(&tree, &ways)?;
+        self.searches.insert(group, search);
+        Some(search)
+    }
+
+    /// Where each member goes on, by its number in X.
+    fn dispatch(&mut self, goals: &[Goal]) -> Option<BlockId> {
+        let (last, others) = goals.split_last()?;
+        let mut way = self.goal(*last, Registers::default())?;
+        if others.iter().all(|goal| goal == last) {
+            return Some(way);
+        }
+        for (number, goal) in others.iter().enumerate().rev() {
+            let yes = self.goal(*goal, Registers::default())?;
+            let code = match number {
+                0 => vec![Instruction {
+                    code: TXA,
+                    ..Instruction::default()
+                }],
+                _ => Vec::new(),
+            };
+            way = self.branch(code, JEQ_K, number as u32, yes, way);
+        }
+        Some(way)
+    }
+
+    fn tree_to(&mut self, tree: &Tree, ways: &[BlockId]) -> Option<BlockId> {
+        match tree {
+            Tree::Goal(Goal::Node(class)) => ways.get(*class as usize).copied(),
+            Tree::Goal(_) => None,
+            Tree::Test { code, k, yes, no } => {
+                let (yes, no) = (self.tree_to(yes, ways)?, self.tree_to(no, ways)?);
+                Some(self.branch(Vec::new(), *code, *k, yes, no))
+            }
+        }
     }
 
     fn tree(
@@ -230,8 +343,8 @@ struct Code<'a> {
     values: &'a Values,
     out: Vec<Instruction>,
     registers: Registers,
-    /// Words of scratch memory in use.
-    slots: u32,
+    /// What the words of scratch memory in use hold.
+    saved: Vec<ValueId>,
 }
 
 impl Code<'_> {
@@ -310,8 +423,10 @@ impl Code<'_> {
         if self.registers.a == Some(value) {
             return Some(());
         }
+        let saved = self.saved.iter().position(|saved| *saved == value);
         match self.values.get(value) {
             _ if self.registers.x == Some(value) => self.push(TXA, 0),
+            _ if saved.is_some() => self.push(LD_MEM, saved? as u32),
             Value::Constant(number) => self.push(LD_IMM, number),
             Value::Length => self.push(LD_LEN, 0),
             Value::Ancillary(place) => self.push(LD_W_ABS, AD_OFF + place),
@@ -378,15 +493,15 @@ impl Code<'_> {
             return self.load_a(a);
         }
         self.load_a(b)?;
-        let slot = self.slots;
-        if slot as usize >= MEMORY_WORDS {
+        let slot = self.saved.len();
+        if slot >= MEMORY_WORDS {
             return None;
         }
-        self.slots += 1;
-        self.push(ST, slot);
+        self.push(ST, slot as u32);
+        self.saved.push(b);
         self.load_a(a)?;
-        self.push(LDX_MEM, slot);
-        self.slots -= 1;
+        self.saved.pop();
+        self.push(LDX_MEM, slot as u32);
         self.registers.x = Some(b);
         Some(())
     }
@@ -406,8 +521,11 @@ impl Code<'_> {
         if self.registers.x == Some(value) {
             return Some(());
         }
+        let saved = self.saved.iter().position(|saved| *saved == value);
         if let Some(k) = self.values.header_length(value) {
             self.push(LDX_MSH, k);
+        } else if let Some(slot) = saved {
+            self.push(LDX_MEM, slot as u32);
         } else {
             match self.values.get(value) {
                 Value::Constant(number) => self.push(LDX_IMM, number),

@@ -71,9 +71,12 @@ impl Graph {
 
 /// Formulas looked at before the rest of a graph is built without thought: an
 /// expression can be made whose best graph is larger than any memory.
-const MOST_WORK: usize = 400_000;
+const MOST_WORK: usize = 200_000;
 /// Values on one way, before the same.
 const DEEPEST: usize = 300;
+
+/// What is left of a formula, and the ranges of a value for which that is so.
+type Case = (FormulaId, Vec<(u32, u32)>);
 
 struct Builder<'a> {
     formulas: &'a mut Formulas,
@@ -102,9 +105,12 @@ impl Builder<'_> {
             return self.follow(formula, Goal::Accept, Goal::Reject);
         }
         let value = self.order.first(self.formulas, formula);
+        let Some(cases) = self.cases(formula, value) else {
+            return self.follow(formula, Goal::Accept, Goal::Reject);
+        };
         let mut branches = Vec::new();
         self.depth += 1;
-        for (left, ranges) in self.cases(formula, value) {
+        for (left, ranges) in cases {
             let goal = self.decide(left);
             branches.extend(ranges.into_iter().map(|(_, high)| Branch { high, goal }));
         }
@@ -115,16 +121,20 @@ impl Builder<'_> {
     }
 
     /// What is left of `formula` for each class of numbers that `value` can be,
-    /// and the ranges of the class.
-    fn cases(&mut self, formula: FormulaId, value: ValueId) -> Vec<(FormulaId, Vec<(u32, u32)>)> {
+    /// and the ranges of the class. `None`: that is too much work.
+    fn cases(&mut self, formula: FormulaId, value: ValueId) -> Option<Vec<Case>> {
         let mut sets = Map::default();
         let mut seen = Map::default();
         self.collect(formula, value, &mut seen, &mut sets);
         self.work += seen.len();
         let most = self.formulas.values.most(value);
-        let mut cases: Vec<(FormulaId, Vec<(u32, u32)>)> = Vec::new();
+        let mut cases: Vec<Case> = Vec::new();
         let mut place: Map<FormulaId, usize> = Map::default();
-        for class in self.classes(&sets, most) {
+        let classes = self.classes(&sets, most);
+        if self.work + classes.len() * seen.len() > MOST_WORK {
+            return None;
+        }
+        for class in classes {
             let class = Set::of(class);
             let mut memo = Map::default();
             let left = self.formulas.given(formula, value, &class, &mut memo);
@@ -137,7 +147,7 @@ impl Builder<'_> {
                 ranges.extend_from_slice(class.ranges());
             }
         }
-        cases
+        Some(cases)
     }
 
     /// The sets for which `formula` tests `value`.

@@ -20,12 +20,12 @@ pub(super) fn relation(parser: &mut Parser<'_>) -> Result<Option<Expr>, Mistake>
         Kind::Sign(Sign::Open) => false,
         _ => return Ok(None),
     };
-    let (begin, start) = (parser.at, parser.span());
+    let (begin, start, depth) = (parser.at, parser.span(), parser.depth);
     let left = match arith(parser, 0) {
         Ok(left) => left,
         Err(mistake) if certain => return Err(mistake),
         Err(_) => {
-            parser.at = begin;
+            (parser.at, parser.depth) = (begin, depth);
             return Ok(None);
         }
     };
@@ -94,20 +94,18 @@ fn operator(parser: &Parser<'_>) -> Option<(Operator, Option<u8>)> {
 fn arith(parser: &mut Parser<'_>, above: u8) -> Result<Arith, Mistake> {
     let start = parser.span();
     let mut left = primary(parser)?;
-    let mut length = 0;
+    let depth = parser.depth;
     while let Some((operator, strength)) = operator(parser) {
         if strength.is_some_and(|strength| strength <= above) {
             break;
         }
-        length += 1;
-        if length > 200 {
-            return Err(parser.wrong("more than 200 operators in one calculation"));
-        }
+        parser.deeper("operators and parentheses")?;
         parser.at += 1;
         let right = parser.nested(|parser| arith(parser, strength.unwrap_or(0)))?;
         let span = parser.span_from(start);
         left = Arith::Binary(operator, Box::new(left), Box::new(right), span);
     }
+    parser.depth = depth;
     Ok(left)
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Token>,
     pub(super) at: usize,
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 impl Parser<'_> {
@@ -107,11 +107,7 @@ impl Parser<'_> {
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, Mistake>,
     ) -> Result<T, Mistake> {
-        if self.depth >= DEEPEST {
-            let message = format!("more than {DEEPEST} levels of parentheses and \"not\"");
-            return Err(self.wrong(&message));
-        }
-        self.depth += 1;
+        self.deeper("levels of parentheses and \"not\"")?;
         let result = inner(self);
         self.depth -= 1;
         result
@@ -119,32 +115,34 @@ impl Parser<'_> {
 
     /// Terms and identifiers joined by `and` and `or`; the first must be a term.
     fn expr(&mut self, outer: Inherited) -> Result<(Expr, Inherited), Mistake> {
+        let depth = self.depth;
         let (first, mut inherited) = self.term(outer)?;
         let mut rest = Vec::new();
         while let Some(joint) = self.joint() {
             let (next, after) = self.term_or_id(inherited)?;
             inherited = after;
-            self.limit_changes(&rest, joint)?;
+            self.count_change(&rest, joint)?;
             rest.push((joint, next));
         }
+        self.depth = depth;
         Ok((chain(first, rest), inherited))
     }
 
     /// `and` after `or` and the other way round nest as parentheses do.
-    fn limit_changes(&self, rest: &[(Joint, Expr)], joint: Joint) -> Result<(), Mistake> {
-        if rest.len() < DEEPEST || rest.last().is_some_and(|(last, _)| *last == joint) {
+    fn count_change(&mut self, rest: &[(Joint, Expr)], joint: Joint) -> Result<(), Mistake> {
+        if rest.last().is_none_or(|(last, _)| *last == joint) {
             return Ok(());
         }
-        let changes = rest
-            .windows(2)
-            .filter(|pair| pair[0].0 != pair[1].0)
-            .count();
-        match changes < DEEPEST {
-            true => Ok(()),
-            false => Err(self.wrong(&format!(
-                "more than {DEEPEST} changes between \"and\" and \"or\"; use parentheses"
-            ))),
+        self.deeper("changes between \"and\" and \"or\", and parentheses")
+    }
+
+    /// One level deeper, until whoever counts sets `depth` back.
+    pub(super) fn deeper(&mut self, what: &str) -> Result<(), Mistake> {
+        if self.depth >= DEEPEST {
+            return Err(self.wrong(&format!("more than {DEEPEST} {what} inside each other")));
         }
+        self.depth += 1;
+        Ok(())
     }
 
     fn joint(&mut self) -> Option<Joint> {
@@ -390,11 +388,13 @@ impl Parser<'_> {
             false if self.begins_address() => self.address_id(inherited)?,
             false => return Err(self.expected("an address, a number or a name")),
         };
+        let depth = self.depth;
         let mut rest = Vec::new();
         while let Some(joint) = self.joint() {
-            self.limit_changes(&rest, joint)?;
+            self.count_change(&rest, joint)?;
             rest.push((joint, self.id(inherited)?));
         }
+        self.depth = depth;
         Ok(chain(first, rest))
     }
 
