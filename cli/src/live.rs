@@ -12,7 +12,7 @@ use pktrail::af_packet::{Direction, FanoutMode, TimestampSource};
 use pktrail::capture::{Capture, OpenCapture, Spread};
 use pktrail::output::FileSink;
 use pktrail::privileges::{self, User};
-use pktrail::{Interface, Placement, Result};
+use pktrail::{Interface, LinkType, Placement, Result};
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -176,6 +176,10 @@ fn check_link_type(args: &Args, interfaces: &[Interface]) -> Result<()> {
     let Some(wanted) = plan::link_type(args)? else {
         return Ok(());
     };
+    if interfaces.is_empty() && wanted != LinkType::LINUX_SLL2 {
+        let only = LinkType::LINUX_SLL2;
+        return Err(usage(format!("-y: any has the link type {only}, no other")));
+    }
     match interfaces
         .iter()
         .find(|interface| interface.link_type != wanted)
@@ -199,7 +203,7 @@ fn announce(args: &Args, open: &OpenCapture) {
     }
     let link = interfaces
         .first()
-        .map_or(pktrail::LinkType::LINUX_SLL2, |i| i.link_type);
+        .map_or(LinkType::LINUX_SLL2, |i| i.link_type);
     let snaplen = plan::snaplen(args).unwrap_or(plan::SNAPLEN_MAX);
     let link_name = link.name().map(|(name, _)| name);
     report::either(
@@ -235,6 +239,14 @@ fn now_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn any_has_one_link_type() {
+        let args = |name| Args::try_parse_from(["pktrail", "-i", "any", "-y", name]).unwrap();
+        assert!(check_link_type(&args("LINUX_SLL2"), &[]).is_ok());
+        assert!(check_link_type(&args("LINUX_SLL"), &[]).is_err());
+    }
 
     #[test]
     fn the_members_of_a_fanout_are_one_interface() {

@@ -100,10 +100,11 @@ fn describe(number: u64, frame: &Frame<'_>, interface: &Interface, text: &str) -
         2 => Some("out"),
         _ => None,
     };
+    let name = Some(interface.full_name()).filter(|name| !name.is_empty());
     json!({
         "number": number,
         "time": format!("{seconds}.{nanoseconds:09}"),
-        "interface": interface.full_name(),
+        "interface": name,
         "link_type": interface.link_type.name().map(|(name, _)| name),
         "length": info.len,
         "captured": info.caplen,

@@ -49,6 +49,8 @@ fn files_and_failures_have_json_twins() {
     let (cut, none) = (folder.path("cut"), folder.path("none"));
     fs::write(&cut, cut_pcap()).unwrap();
     let (cut, none) = (cut.to_str().unwrap(), none.to_str().unwrap());
+    let printed = run(&["--json", "-c", "1", "-r", cut]);
+    assert_eq!(json(&printed)["interface"], Value::Null);
     let counted = run(&["--json", "--count", "-r", cut]);
     assert_eq!(counted.status.code(), Some(1));
     assert_eq!(json(&counted)["packets"], 2);
