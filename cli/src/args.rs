@@ -43,6 +43,13 @@ pub(crate) struct Args {
     /// Read from the files named in a file, one a line; `-` is standard input
     #[arg(short = 'V', value_name = "FILE", help_heading = "Where")]
     pub read_list: Option<PathBuf>,
+    /// With -r: only packets of this time and later: 2026-11-22T11:00:00Z (without Z:
+    /// local), 11:00:00 on the day of the first packet, or seconds since 1970
+    #[arg(long, value_name = "TIME", help_heading = "Where")]
+    pub from: Option<String>,
+    /// With -r: only packets before this time
+    #[arg(long, value_name = "TIME", help_heading = "Where")]
+    pub to: Option<String>,
     /// With -r: wait for more at the end of the file, until interrupted
     #[arg(long, help_heading = "Where")]
     pub follow: bool,

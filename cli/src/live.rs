@@ -26,6 +26,9 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     if args.follow {
         return Err(usage("--follow has a meaning only with -r FILE"));
     }
+    if args.from.is_some() || args.to.is_some() {
+        return Err(usage("--from and --to have a meaning only with -r FILE"));
+    }
     let mut capture = plan_capture(args)?;
     let mut text = String::new();
     capture = match filter {

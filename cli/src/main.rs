@@ -82,6 +82,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     plan::check(&args)?;
     output::check(&args)?;
     keep::window(&args)?;
+    read::between(&args)?;
     let filter = plan::filter(&args)?;
     if args.dump_filter > 0 {
         let link_type = dump_link_type(&args)?;

@@ -9,7 +9,7 @@ use crate::report;
 use crate::run;
 use pktrail::chain::Chain;
 use pktrail::engine::{ByLinkType, Order};
-use pktrail::file::{self, FileSource, Progress, Repair};
+use pktrail::file::{self, Between, FileSource, Moment, Progress, Repair};
 use pktrail::read::Format;
 use pktrail::{Engine, Error, LinkType, Result, Source};
 use serde_json::{Value, json};
@@ -32,7 +32,8 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     let options = file::Options {
         follow: args.follow,
     };
-    let mut source = FileSource::open(&first, options)?;
+    let between = between(args)?;
+    let mut source = open_part(&first, options, between)?;
     // A pipe may take its time; what it says first decides the output's header.
     let (control, signals) = run::control()?;
     while !source.prime(run::PRIME_WAIT)? && !control.is_stopped() {}
@@ -46,7 +47,9 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         owner: None,
     };
     let opened = Arc::clone(&progress.opened);
-    let rest = paths.map(move |path| open(&path, options, &opened));
+    // A time of day means that of the first file in the others too.
+    let between = between.map(|between| between.resolve(source.first_ns()));
+    let rest = paths.map(move |path| open(&path, options, between, &opened));
     let source: Box<dyn Source> = Box::new(Chain::new(Box::new(source), Box::new(rest)));
     let mut engine = Engine::new().order(Order::AsDelivered);
     match filter {
@@ -113,12 +116,32 @@ impl Reading {
     }
 }
 
+/// Opens a file, for a part of its time if that was asked for.
+fn open_part(path: &Path, options: file::Options, between: Option<Between>) -> Result<FileSource> {
+    match between {
+        Some(between) => FileSource::open_between(path, options, between),
+        None => FileSource::open(path, options),
+    }
+}
+
+/// The part of the time that was asked for.
+pub(crate) fn between(args: &Args) -> Result<Option<Between>> {
+    let moment = |flag: &str, text: &Option<String>| {
+        let moment = text.as_deref().map(str::parse::<Moment>).transpose();
+        moment.map_err(|error| error.context(flag.to_owned()))
+    };
+    let from = moment("--from", &args.from)?;
+    let to = moment("--to", &args.to)?;
+    Ok((from.is_some() || to.is_some()).then_some(Between { from, to }))
+}
+
 fn open(
     path: &Path,
     options: file::Options,
+    between: Option<Between>,
     opened: &Mutex<Vec<Progress>>,
 ) -> Result<Box<dyn Source>> {
-    let mut source = FileSource::open(path, options)?;
+    let mut source = open_part(path, options, between)?;
     if let Ok(mut opened) = opened.lock() {
         opened.push(source.progress());
     }

@@ -2,9 +2,11 @@
 //!
 //! Owns opening, waiting, following and decompressing. What the bytes mean is
 //! in the core's `read`; writing files is in `output`; repairing them in
-//! [`repair`](repair()).
+//! [`repair`](repair()); reading a part of them in `part`.
 
 mod input;
+mod moment;
+mod part;
 mod progress;
 mod repair;
 mod row;
@@ -16,6 +18,9 @@ use crate::{
     Batch, Error, Filter, Interface, Next, Placement, Result, Source, SourceAccount, pcapng,
 };
 use input::{FOLLOW_INTERVAL, Input, Piece};
+pub use moment::Moment;
+pub use part::Between;
+use part::Part;
 pub use progress::Progress;
 pub use repair::{Repair, examine, repair};
 pub(crate) use row::BACKEND;
@@ -45,6 +50,8 @@ pub struct FileSource {
     failed: Option<Error>,
     ended: bool,
     last_ns: u64,
+    /// What is left out, if not all frames are wanted.
+    part: Option<Part>,
     /// Frames handed out.
     received: u64,
     progress: Progress,
@@ -92,6 +99,7 @@ impl FileSource {
             failed: None,
             ended: false,
             last_ns: 0,
+            part: None,
             received: 0,
             progress: Progress::default(),
         }
@@ -212,13 +220,16 @@ impl Source for FileSource {
     }
 
     fn next_batch(&mut self, timeout: Duration) -> Result<Next> {
-        let next = match self.pending.take() {
+        let mut next = match self.pending.take() {
             Some(batch) => Next::Batch(batch),
             None if self.ended => Next::End,
             None => self.advance(timeout)?,
         };
-        match &next {
+        match &mut next {
             Next::Batch(batch) => {
+                if let Some(part) = &mut self.part {
+                    part.apply(batch);
+                }
                 let last = batch.frames.last().map(|frame| frame.timestamp_ns);
                 self.last_ns = last.unwrap_or(self.last_ns);
                 self.received += batch.frames.len() as u64;
@@ -237,9 +248,11 @@ impl Source for FileSource {
     }
 
     fn account(&mut self) -> Result<SourceAccount> {
+        let left_out = self.part.as_ref().map_or(0, Part::left_out);
         Ok(SourceAccount {
             name: self.name.clone(),
-            received: self.received,
+            received: self.received + left_out,
+            filtered: left_out,
             ..SourceAccount::default()
         })
     }

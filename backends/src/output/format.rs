@@ -36,6 +36,10 @@ impl Format {
         Self(Kind::Pcap(pcap::Encoder::new(precision, snaplen)))
     }
 
+    pub(super) fn is_pcapng(&self) -> bool {
+        matches!(self.0, Kind::Pcapng(_))
+    }
+
     /// Starts a file. For pcap the link type must be known; if it is not, the
     /// header comes with the first frames, or with [`end`](Self::end).
     pub(super) fn begin(&mut self, interfaces: &[Interface], out: &mut Vec<u8>) -> Result<()> {

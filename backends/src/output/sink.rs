@@ -4,6 +4,7 @@ use super::closer::{Closer, Settings};
 use super::format::Format;
 use super::target::Target;
 use super::{FileRecord, Output, counts, opening};
+use crate::pcapng::Indexer;
 use crate::rotation::{Rotation, Turn};
 use crate::{Account, Batch, Error, ErrorKind, Flow, Interface, Losses, Result, Sink};
 use std::io;
@@ -39,6 +40,7 @@ pub struct FileSink {
     target: Option<Target>,
     /// The file that is being written.
     record: FileRecord,
+    index: Indexer,
     buffer: Vec<u8>,
     /// Frames in the buffer.
     buffered: u64,
@@ -101,6 +103,7 @@ impl FileSink {
             }),
             target: None,
             record: FileRecord::default(),
+            index: Indexer::default(),
             buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
             buffered: 0,
             interfaces: Arc::new(output.interfaces),
@@ -166,6 +169,7 @@ impl FileSink {
             path: path.into(),
             ..FileRecord::default()
         };
+        self.index = Indexer::default();
         // A reader of the file finds at least its beginning.
         self.flush()
     }
@@ -188,6 +192,7 @@ impl FileSink {
             self.put_statistics(now_ns, true);
             self.format.end(&mut self.buffer);
             self.flush()?;
+            self.put_index()?;
         }
         self.hand_over()
     }
@@ -220,6 +225,7 @@ impl FileSink {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        self.index.written_at(target.bytes());
         let before = target.frames();
         let result = target.write(&self.buffer, self.buffered, &self.format);
         self.arrived += target.frames() - before;
@@ -254,6 +260,18 @@ impl FileSink {
             (None, true) => error.context(valid),
             (None, false) => error,
         }
+    }
+
+    /// Appends the index of a finished file in which a reader can seek.
+    fn put_index(&mut self) -> Result<()> {
+        if let Some(target) = &self.target
+            && self.format.is_pcapng()
+            && target.is_regular()
+            && target.path().as_os_str() != "-"
+        {
+            self.index.put(target.bytes(), &mut self.buffer);
+        }
+        self.flush()
     }
 
     /// Frames that were taken and are neither in a file nor counted otherwise.
@@ -295,6 +313,10 @@ impl FileSink {
         self.buffered += batch.frames.len() as u64;
         for info in &batch.frames {
             self.record.add(info);
+            self.index.frame(info);
+        }
+        if !batch.notes.is_empty() {
+            self.index.other();
         }
         if self.packet_buffered || self.buffer.len() >= BUFFER {
             self.flush()?;
@@ -313,6 +335,8 @@ impl FileSink {
         }
         self.flush()?;
         if let (Some(target), [block]) = (&mut self.target, &batch.blocks[..]) {
+            batch.frames.iter().for_each(|info| self.index.frame(info));
+            self.index.written_at(target.bytes());
             let before = target.frames();
             let bytes = block.bytes().get(..len).unwrap_or_default();
             let result = target.write(bytes, batch.frames.len() as u64, &self.format);
@@ -325,14 +349,20 @@ impl FileSink {
     /// What the format refuses, it refuses before anything is written: the
     /// frames before stay.
     fn prepare(&mut self, batch: &Batch) -> Result<()> {
-        self.format
+        let before = self.buffer.len();
+        let prepared = self
+            .format
             .prepare(batch, &mut self.buffer)
             .inspect_err(|_| {
                 self.refused += batch.frames.len() as u64;
                 // Whatever this meets, the refusal comes first.
                 let _ = self.flush();
                 self.state = State::Failed;
-            })
+            });
+        if self.buffer.len() > before {
+            self.index.other();
+        }
+        prepared
     }
 
     /// Frame by frame: the batch may belong into several files.
@@ -352,10 +382,12 @@ impl FileSink {
             }
             while let Some(note) = notes.next_if(|note| note.before <= index) {
                 self.format.note(note, &mut self.buffer);
+                self.index.other();
             }
             self.format.frame(&frame, &mut self.buffer);
             self.buffered += 1;
             self.record.add(frame.info);
+            self.index.frame(frame.info);
             if self.buffer.len() >= BUFFER {
                 self.flush()?;
             }

@@ -8,6 +8,10 @@ pub const MAX_CAPTURED: u32 = 262_144;
 /// The local block type that pktrail fills space with. Every reader skips it.
 pub const PADDING_BLOCK: u32 = 0x8050_4144;
 
+/// The local block type of the index at the end of a file that pktrail writes:
+/// see [`Index`](super::Index).
+pub const INDEX_BLOCK: u32 = 0x8049_4458;
+
 pub(crate) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 pub(crate) const INTERFACE: u32 = 1;
 pub(crate) const OBSOLETE_PACKET: u32 = 2;
@@ -86,6 +90,7 @@ pub(crate) fn describe(block_type: u32) -> String {
         DECRYPTION_SECRETS => "decryption secrets",
         CUSTOM | CUSTOM_NO_COPY => "custom",
         PADDING_BLOCK => "padding",
+        INDEX_BLOCK => "index",
         _ => "unknown",
     };
     match block_type {

@@ -7,15 +7,17 @@ mod block;
 mod describe;
 mod encode;
 mod in_place;
+mod index;
 mod notes;
 mod options;
 mod parse;
 mod time;
 
 pub(crate) use block::{IF_FCSLEN, SECTION_HEADER};
-pub use block::{MAX_CAPTURED, PADDING_BLOCK};
+pub use block::{INDEX_BLOCK, MAX_CAPTURED, PADDING_BLOCK};
 pub use encode::{Encoder, padding};
 pub use in_place::pad_to;
+pub use index::{Index, Indexer, MAX_INDEX, Stretch};
 pub(crate) use options::put as put_option;
 pub(crate) use parse::Parser;
 

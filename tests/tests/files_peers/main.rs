@@ -3,6 +3,7 @@
 //! Needs these programs, gzip, zstd and lz4; no privilege.
 
 mod damage;
+mod index;
 mod peers;
 mod read;
 mod written;
