@@ -98,7 +98,11 @@ pub(crate) fn plan_capture(args: &Args) -> Result<Capture> {
     let netns = args.netns.as_deref();
     let mut names = Vec::new();
     for word in &args.interfaces {
-        names.push(devices::by_number(word, netns)?);
+        let name = devices::by_number(word, netns)?;
+        // Twice the same would give each packet twice.
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     let mut names = names.into_iter();
     let mut capture = Capture::on(names.next().unwrap_or_default());

@@ -14,11 +14,12 @@ use pktrail::read::Format;
 use pktrail::{Engine, Error, LinkType, Result, Source};
 use serde_json::{Value, json};
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Reads, filters, prints, converts.
 pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
@@ -236,7 +237,10 @@ fn refuse_live_flags(args: &Args) -> Result<()> {
 pub(crate) fn repair(paths: &[PathBuf], is_json: bool) -> Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
     for path in paths {
-        match file::repair(path) {
+        let mut shown = Shown::new(is_json);
+        let repaired_file = file::repair_observed(path, |done, size| shown.tell(done, size));
+        shown.end();
+        match repaired_file {
             Ok(done) => {
                 print_either(
                     is_json,
@@ -251,6 +255,38 @@ pub(crate) fn repair(paths: &[PathBuf], is_json: bool) -> Result<ExitCode> {
         }
     }
     Ok(status)
+}
+
+/// How far a file is examined, on a terminal.
+struct Shown {
+    next: Option<Instant>,
+    is_there: bool,
+}
+
+impl Shown {
+    fn new(is_json: bool) -> Self {
+        let wanted = !is_json && io::stderr().is_terminal();
+        Self {
+            next: wanted.then(|| Instant::now() + run::SHORT),
+            is_there: false,
+        }
+    }
+
+    fn tell(&mut self, done: u64, size: u64) {
+        let now = Instant::now();
+        if self.next.is_some_and(|next| now >= next) {
+            self.next = Some(now + run::PRIME_WAIT);
+            self.is_there = true;
+            let percent = done.saturating_mul(100).checked_div(size).unwrap_or(100);
+            let _ = write!(io::stderr(), "\r{percent:3} % read ");
+        }
+    }
+
+    fn end(&self) {
+        if self.is_there {
+            run::clear_line();
+        }
+    }
 }
 
 fn repaired_json(path: &Path, done: &Repair) -> Value {

@@ -69,7 +69,7 @@ struct Progress<'a> {
 }
 
 /// Work on files that is shorter than this needs no line of its own.
-const SHORT: Duration = Duration::from_secs(1);
+pub(crate) const SHORT: Duration = Duration::from_secs(1);
 
 impl<'a> Progress<'a> {
     fn new(args: &Args, reading: Option<&'a Reading>) -> Result<Self> {

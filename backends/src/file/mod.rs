@@ -22,7 +22,7 @@ pub use moment::Moment;
 pub use part::Between;
 use part::Part;
 pub use progress::Progress;
-pub use repair::{Repair, examine, repair};
+pub use repair::{Repair, examine, repair, repair_observed};
 pub(crate) use row::BACKEND;
 use std::io::Read;
 use std::path::Path;

@@ -28,7 +28,8 @@ pub struct Repair {
 /// Says what [`repair`] would do, and changes nothing.
 pub fn examine(path: impl AsRef<Path>) -> Result<Repair> {
     let path = path.as_ref();
-    scan(path).map_err(|error| error.context(format!("cannot examine {}", path.display())))
+    scan(path, |_, _| {})
+        .map_err(|error| error.context(format!("cannot examine {}", path.display())))
 }
 
 /// Cuts a damaged capture file after its last whole good block, in place, and
@@ -38,8 +39,13 @@ pub fn examine(path: impl AsRef<Path>) -> Result<Repair> {
 /// where more than a block could hold ([`MAX_BLOCK`]) that is not zeros would
 /// go: that is damage in the middle, not a writer that was cut off.
 pub fn repair(path: impl AsRef<Path>) -> Result<Repair> {
+    repair_observed(path, |_, _| {})
+}
+
+/// The same, and tells again and again how many bytes of how many are examined.
+pub fn repair_observed(path: impl AsRef<Path>, observe: impl FnMut(u64, u64)) -> Result<Repair> {
     let path = path.as_ref();
-    let repaired = scan(path).and_then(|found| {
+    let repaired = scan(path, observe).and_then(|found| {
         // Writing is asked for only where there is something to write.
         if found.cut_bytes > 0 {
             cut(path, &found)?;
@@ -90,7 +96,7 @@ fn zeros_from(file: &mut File, offset: u64) -> std::io::Result<bool> {
 }
 
 /// Reads the whole file.
-fn scan(path: &Path) -> Result<Repair> {
+fn scan(path: &Path, mut observe: impl FnMut(u64, u64)) -> Result<Repair> {
     let file = &mut File::open(path).map_err(|cause| Error::io("cannot open it", cause))?;
     let failed = |cause| Error::io("cannot read it", cause);
     let metadata = file.metadata().map_err(failed)?;
@@ -101,7 +107,7 @@ fn scan(path: &Path) -> Result<Repair> {
     let mut reader = Reader::new();
     let reason = loop {
         match reader.batch_from(file) {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => observe(reader.offset(), metadata.len()),
             Ok(None) => break None,
             Err(error) if error.kind() == ErrorKind::Damaged && reader.blocks() > 0 => {
                 break Some(format!("{error:#}"));

@@ -361,8 +361,10 @@ fn repair_cuts_after_the_last_whole_block_and_leaves_sound_files_alone() {
             let path = folder.file("b", damaged);
             let examined = examine(&path).unwrap();
             assert_eq!(fs::read(&path).unwrap(), damaged);
-            let repaired = repair(&path).unwrap();
+            let mut last = (0, 0);
+            let repaired = repair_observed(&path, |done, size| last = (done, size)).unwrap();
             assert_eq!(repaired, examined);
+            assert_eq!(last, (repaired.kept_bytes, damaged.len() as u64));
             assert_eq!(repaired.kept_frames, kept);
             assert!(repaired.reason.is_some());
             let after = fs::read(&path).unwrap();

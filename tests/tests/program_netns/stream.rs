@@ -187,3 +187,14 @@ fn what_is_printed_is_what_tcpdump_prints() {
     let ours = std::fs::read_to_string(&shown).unwrap();
     assert_eq!(ours, String::from_utf8_lossy(&tcpdump.stdout));
 }
+
+#[test]
+fn an_interface_given_twice_is_captured_once() {
+    let (pair, folder) = (VethPair::new("twice"), Folder::new("program-twice"));
+    let file = folder.path("t.pcapng");
+    let words = ["-i", VethPair::B, "-w", file.to_str().unwrap()];
+    let running = Running::start(&mut on_cable(&pair, &words), &folder);
+    send(&pair, 0..100, 64, Duration::ZERO);
+    assert_eq!(running.stop().assert_accounted(100), 100);
+    assert_all(&file, 100);
+}
