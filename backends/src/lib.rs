@@ -14,6 +14,8 @@ pub mod output;
 pub mod privileges;
 pub mod signals;
 mod sys;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod xdp_filter;
 
 pub use af_packet::FanoutMode;

@@ -22,6 +22,8 @@ pub(crate) fn by_name(name: &str) -> Option<Command> {
         "doctor" => doctor,
         "repair" => repair,
         "completions" => completions,
+        #[cfg(feature = "trace")]
+        "trace" => crate::trace::command,
         _ => return None,
     })
 }
@@ -125,7 +127,7 @@ fn completions(words: Vec<OsString>) -> Result<ExitCode> {
 }
 
 /// The words of a command; nothing if they only asked for help.
-fn parse<T: Parser>(words: Vec<OsString>) -> Result<Option<T>> {
+pub(crate) fn parse<T: Parser>(words: Vec<OsString>) -> Result<Option<T>> {
     match T::try_parse_from(words) {
         Ok(args) => Ok(Some(args)),
         Err(error) if error.kind() == ClapKind::DisplayHelp => {

@@ -15,6 +15,8 @@ mod report;
 mod run;
 mod size;
 mod text_sink;
+#[cfg(feature = "trace")]
+mod trace;
 mod usage;
 
 use args::Args;

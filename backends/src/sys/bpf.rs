@@ -77,6 +77,50 @@ struct ProgramLoad {
     name: [u8; 16],
 }
 
+/// The part for BPF_LINK_CREATE with a netfilter program.
+#[cfg(feature = "trace")]
+#[repr(C)]
+struct LinkNetfilter {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+    family: u32,
+    hook: u32,
+    priority: i32,
+    netfilter_flags: u32,
+}
+
+/// `BPF_NETFILTER` of `enum bpf_attach_type`.
+#[cfg(feature = "trace")]
+const ATTACH_NETFILTER: u32 = 45;
+#[cfg(feature = "trace")]
+const LINK_CREATE: libc::c_int = 28;
+
+/// Runs a netfilter program at a hook of the caller's network namespace, until the descriptor
+/// is closed.
+#[cfg(feature = "trace")]
+pub(crate) fn link_netfilter(
+    program: BorrowedFd<'_>,
+    family: u32,
+    hook: u32,
+    priority: i32,
+) -> io::Result<OwnedFd> {
+    let mut attribute = LinkNetfilter {
+        program: program.as_raw_fd().cast_unsigned(),
+        target: 0,
+        attach_type: ATTACH_NETFILTER,
+        flags: 0,
+        family,
+        hook,
+        priority,
+        netfilter_flags: 0,
+    };
+    // SAFETY: `LinkNetfilter` is the part of `union bpf_attr` for BPF_LINK_CREATE and has no
+    // addresses; the command returns a new descriptor.
+    unsafe { descriptor(LINK_CREATE, &mut attribute) }
+}
+
 /// Calls bpf(2). What it returns is a descriptor for the commands that make one.
 ///
 /// # Safety

@@ -197,12 +197,17 @@ impl Joiner {
         let Some(packet) = &event.packet else {
             return Place::New;
         };
-        if let Some(key) = self.by_head.get(&event.head).filter(|_| event.head != 0)
+        if let Some(key) = self.by_head.get(&event.head)
             && let Some(life) = self.lives.get(key)
-            && life.alive
-            && matches!(life.fit(packet), Fit::Same(_))
         {
-            return Place::Child(*key, Relation::Clone, true);
+            // The data of a freed buffer lives on while a clone holds it.
+            match life.fit(packet) {
+                Fit::Same(_) if life.alive => return Place::Child(*key, Relation::Clone, true),
+                Fit::Same(Likeness::Same) if !life.may_go_on() => {
+                    return Place::Child(*key, Relation::Clone, true);
+                }
+                _ => {}
+            }
         }
         if let Some(place) = self.by_fingerprint(event, packet) {
             return place;
@@ -336,10 +341,16 @@ impl Joiner {
         if alive {
             self.by_skb.insert(skb, key);
             if head != 0 {
-                self.by_head.entry(head).or_insert(key);
+                let is_alive = |key: &Key| self.lives.get(key).is_some_and(|life| life.alive);
+                if !self.by_head.get(&head).is_some_and(is_alive) {
+                    self.by_head.insert(head, key);
+                    if let Some(life) = self.lives.get_mut(&key) {
+                        life.heads.push(head);
+                    }
+                }
             }
         } else {
-            self.leave_buffer(key, skb, head);
+            self.leave_buffer(key, skb);
             self.hurry(key);
         }
         if let Some(packet) = &packet {
@@ -357,12 +368,9 @@ impl Joiner {
         }
     }
 
-    fn leave_buffer(&mut self, key: Key, skb: u64, head: u64) {
+    fn leave_buffer(&mut self, key: Key, skb: u64) {
         if self.by_skb.get(&skb) == Some(&key) {
             self.by_skb.remove(&skb);
-        }
-        if self.by_head.get(&head) == Some(&key) {
-            self.by_head.remove(&head);
         }
     }
 
@@ -402,8 +410,8 @@ impl Joiner {
         if let Some(life) = self.lives.get_mut(&key) {
             life.alive = false;
             life.trail.verdict = Verdict::Merged { into };
-            let (skb, head) = (life.skb, life.head);
-            self.leave_buffer(key, skb, head);
+            let skb = life.skb;
+            self.leave_buffer(key, skb);
             self.hurry(key);
         }
     }
@@ -413,8 +421,8 @@ impl Joiner {
         if let Some(life) = self.lives.get_mut(&key) {
             life.alive = false;
             life.trail.verdict = Verdict::of(&life.trail.hops, false);
-            let (skb, head) = (life.skb, life.head);
-            self.leave_buffer(key, skb, head);
+            let skb = life.skb;
+            self.leave_buffer(key, skb);
             self.hurry(key);
         }
     }
@@ -423,7 +431,12 @@ impl Joiner {
         let Some(mut life) = self.lives.remove(&key) else {
             return;
         };
-        self.leave_buffer(key, life.skb, life.head);
+        self.leave_buffer(key, life.skb);
+        for head in &life.heads {
+            if self.by_head.get(head) == Some(&key) {
+                self.by_head.remove(head);
+            }
+        }
         for (core, pair) in &life.indexed {
             forget(&mut self.by_core, core, key);
             forget(&mut self.by_pair, pair, key);

@@ -44,6 +44,8 @@ pub(super) struct Life {
     pub(super) faces: Vec<Packet>,
     /// Under what it can be found.
     pub(super) indexed: Vec<(Core, Pair)>,
+    /// Under which data it can be found.
+    pub(super) heads: Vec<u64>,
 }
 
 impl Life {
@@ -56,6 +58,7 @@ impl Life {
             last_ns: event.time_ns,
             faces: Vec::new(),
             indexed: Vec::new(),
+            heads: Vec::new(),
         }
     }
 

@@ -79,17 +79,27 @@ impl Verdict {
         if let Happening::Dropped { reason, function } = &last.event.happening {
             return Self::Dropped(dropped(hops, reason, function));
         }
-        let mut backwards = hops.iter().rev();
-        let telling = backwards.find_map(|hop| match hop.event.point.role() {
-            Role::Read => Some(Self::Delivered {
-                reader: hop.event.process.clone(),
-            }),
-            Role::Socket => Some(Self::Delivered { reader: None }),
-            Role::Tap => Some(Self::Tapped),
-            Role::Answer => Some(Self::Answered),
-            Role::Gate => Some(sent(hops, hop)),
-            _ => None,
-        });
+        let mut is_gone = true;
+        let mut telling = None;
+        for hop in hops.iter().rev() {
+            telling = match hop.event.point.role() {
+                Role::Free => continue,
+                Role::Read => Some(Self::Delivered {
+                    reader: hop.event.process.clone(),
+                }),
+                Role::Socket => Some(Self::Delivered { reader: None }),
+                Role::Tap => Some(Self::Tapped),
+                Role::Answer => Some(Self::Answered),
+                Role::Gate if is_gone => Some(sent(hops, hop)),
+                // It came in again behind the gate, and nothing more is known.
+                Role::Gate => break,
+                _ => None,
+            };
+            is_gone = false;
+            if telling.is_some() {
+                break;
+            }
+        }
         match (telling, freed) {
             (Some(verdict), _) => verdict,
             (None, true) => Self::Consumed,
@@ -111,7 +121,8 @@ fn sent(hops: &[Hop], hop: &Hop) -> Verdict {
 }
 
 fn dropped(hops: &[Hop], reason: &str, function: &str) -> Dropped {
-    let hook = open_hook(hops);
+    // Another reason comes from behind the hook, where the next gap would be.
+    let hook = open_hook(hops).filter(|_| reason == "NETFILTER_DROP");
     Dropped {
         reason: reason.to_owned(),
         function: function.to_owned(),

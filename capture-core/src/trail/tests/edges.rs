@@ -28,6 +28,26 @@ fn a_tap_gets_a_clone_of_the_same_data() {
 }
 
 #[test]
+fn a_clone_that_outlives_its_original_is_still_its_clone() {
+    let mut stage = Stage::new();
+    let reply = echo(0, 7, 1);
+    let head = |event: &mut Event| event.head = 0xaa00;
+    stage.with("nf:input:101", 0x10, (3, 200), Some(&reply), head);
+    // No ping socket; but a raw socket has a clone, which is read later.
+    stage.dropped(0x10, "NO_SOCKET", "ping_rcv");
+    stage.with("skb_copy_datagram_iovec", 0x20, (0, 0), Some(&reply), head);
+    stage.free(0x20);
+    let trails = stage.trails();
+    assert_eq!(edges(&trails), [None, Some((Relation::Clone, true))]);
+    let Verdict::Dropped(dropped) = &trails[0].verdict else {
+        panic!("{}", trails[0].verdict)
+    };
+    assert_eq!(dropped.hook, None);
+    let cause = dropped.cause.map_or("", |cause| cause.sentence);
+    assert!(cause.contains("raw socket"), "{cause}");
+}
+
+#[test]
 fn the_kernel_s_word_for_a_copy_is_certain_and_a_guess_is_not() {
     let mut stage = Stage::new();
     let datagram = udp(41000, 53, b"question");

@@ -105,6 +105,8 @@ fn ends_without_a_drop_have_their_own_words() {
         verdict(&["net_dev_start_xmit"], true),
         Verdict::Sent { interface, netns }
     );
+    let received = ["net_dev_start_xmit", "netif_receive_skb"];
+    assert_eq!(verdict(&received, true), Verdict::Consumed);
     assert_eq!(verdict(&["icmp_echo"], true), Verdict::Answered);
     assert_eq!(verdict(&["ip_rcv"], true), Verdict::Consumed);
     assert_eq!(verdict(&["ip_rcv"], false), Verdict::Lost);

@@ -1,0 +1,124 @@
+//! From a tracer to trails: time order, joining, and the account of events.
+//!
+//! Owns when an event is due and the arithmetic at the end.
+
+use super::Tracer;
+use pktrail_core::Result;
+use pktrail_core::trail::{Joiner, Sequences, Settings, Trail, Window};
+use std::time::{Duration, Instant};
+
+/// Events wait this long for older ones of other CPUs.
+const HOLD: Duration = Duration::from_millis(20);
+/// Events that wait at once.
+const MOST_WAITING: usize = 1 << 18;
+
+/// Trails as they end.
+pub struct Followed {
+    tracer: Tracer,
+    sequences: Sequences,
+    window: Window,
+    joiner: Joiner,
+    newest_ns: u64,
+    heard: Instant,
+    left_out: u64,
+}
+
+/// What became of every event: produced = shown + left out + lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Numbers that the programs gave out.
+    pub produced: u64,
+    /// Events that went into trails.
+    pub shown: u64,
+    /// Events of packets that the filter did not take.
+    pub left_out: u64,
+    /// Events for which the ring had no room, by the gaps in the numbers.
+    pub lost: u64,
+    /// The same by the programs' own count.
+    pub lost_in_kernel: u64,
+    /// Shown, but out of their order.
+    pub late: u64,
+}
+
+impl Followed {
+    /// Follows what `tracer` reports.
+    pub fn new(tracer: Tracer, settings: Settings) -> Self {
+        let hold_ns = u64::try_from(HOLD.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            tracer,
+            sequences: Sequences::default(),
+            window: Window::new(hold_ns, MOST_WAITING),
+            joiner: Joiner::new(settings),
+            newest_ns: 0,
+            heard: Instant::now(),
+            left_out: 0,
+        }
+    }
+
+    /// The tracer, for names.
+    pub fn tracer(&mut self) -> &mut Tracer {
+        &mut self.tracer
+    }
+
+    /// Waits for `timeout` at most, and returns the trails that have ended.
+    ///
+    /// # Errors
+    /// Those of [`Tracer::poll`].
+    pub fn next(&mut self, timeout: Duration) -> Result<Vec<Trail>> {
+        self.take(timeout)?;
+        // Where nothing is heard, time goes on all the same.
+        let silence = u64::try_from(self.heard.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let now_ns = self.newest_ns.saturating_add(silence);
+        self.window.advance(now_ns);
+        while let Some(ordered) = self.window.pop() {
+            self.joiner.push(ordered);
+        }
+        self.joiner.expire(now_ns);
+        Ok(self.ended())
+    }
+
+    /// Detaches, and returns what is left and the account.
+    ///
+    /// # Errors
+    /// Those of [`Tracer::poll`] and [`Tracer::produced`].
+    pub fn finish(&mut self) -> Result<(Vec<Trail>, Summary)> {
+        self.tracer.detach();
+        self.take(Duration::ZERO)?;
+        while let Some(ordered) = self.window.release() {
+            self.joiner.push(ordered);
+        }
+        self.joiner.finish();
+        let cpus = self.tracer.produced()?;
+        for (cpu, count) in (0_u32..).zip(&cpus) {
+            self.sequences.finish(cpu, count.produced);
+        }
+        let summary = Summary {
+            produced: cpus.iter().map(|count| count.produced).sum(),
+            shown: self.sequences.seen() - self.left_out,
+            left_out: self.left_out,
+            lost: self.sequences.lost(),
+            lost_in_kernel: cpus.iter().map(|count| count.lost).sum(),
+            late: self.window.late(),
+        };
+        Ok((self.ended(), summary))
+    }
+
+    fn take(&mut self, timeout: Duration) -> Result<()> {
+        for reported in self.tracer.poll(timeout)? {
+            let event = reported.event;
+            self.sequences.see(event.cpu, event.sequence);
+            self.newest_ns = self.newest_ns.max(event.time_ns);
+            self.heard = Instant::now();
+            if reported.matches {
+                self.window.push(event);
+            } else {
+                self.left_out += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Vec<Trail> {
+        std::iter::from_fn(|| self.joiner.pop()).collect()
+    }
+}

@@ -1,0 +1,106 @@
+/* The little of the kernel that the trace programs need: types whose fields are found on the
+ * running kernel by CO-RE, and helpers by their fixed numbers (include/uapi/linux/bpf.h).
+ * Owns no program.
+ */
+#pragma once
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int s32;
+typedef long long s64;
+
+#define SEC(name) __attribute__((section(name), used))
+#define INLINE static inline __attribute__((always_inline))
+#define UINT(name, value) int(*name)[value]
+#define TYPE(name, value) typeof(value) *name
+
+enum {
+	MAP_HASH = 1,
+	MAP_PERCPU_ARRAY = 6,
+	MAP_LRU_HASH = 9,
+	MAP_RINGBUF = 27,
+};
+
+static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*const bpf_map_update_elem)(void *, const void *, const void *, u64) = (void *)2;
+static long (*const bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
+static u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
+static u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
+static u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+static long (*const bpf_get_current_comm)(void *buffer, u32 size) = (void *)16;
+static long (*const bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+static long (*const bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
+
+/* What __builtin_preserve_field_info tells of a bit field. */
+enum {
+	FIELD_BYTE_OFFSET = 0,
+	FIELD_LSHIFT_U64 = 4,
+	FIELD_RSHIFT_U64 = 5,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+	u32 inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct net_device {
+	char name[16];
+	s32 ifindex;
+	possible_net_t nd_net;
+};
+
+struct sock_common {
+	possible_net_t skc_net;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct skb_shared_info {
+	u16 gso_size;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	u32 len;
+	u16 queue_mapping;
+	u8 ip_summed : 2;
+	u32 mark;
+	u16 protocol;
+	u16 network_header;
+	u32 tail;
+	u32 end;
+	unsigned char *head;
+	unsigned char *data;
+};
+
+struct netdev_queue;
+struct Qdisc;
+
+struct nf_hook_state {
+	u8 hook;
+	u8 pf;
+	struct net_device *in;
+	struct net_device *out;
+	struct net *net;
+};
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,420 @@
+//! Following packets through the kernel: programs at tracepoints and between the tables of
+//! netfilter, and the events that they report.
+//!
+//! Owns loading, attaching, the ring, and the names of interfaces and namespaces. Which events
+//! are one packet's is decided by `pktrail_core::trail`. Needs no kprobes.
+
+mod follow;
+mod names;
+mod record;
+mod slot;
+
+use crate::netns;
+use crate::sys::bpf;
+pub use follow::{Followed, Summary};
+use libbpf_rs::{
+    Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType, RingBuffer,
+    RingBufferBuilder,
+};
+use names::{Namespaces, Reasons, Symbols};
+use pktrail_core::trail::hook::Hook;
+use pktrail_core::trail::{Event, Happening, PointId, Role};
+use pktrail_core::{Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Result};
+use record::Record;
+use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+static PROGRAMS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trace.bpf.o"));
+
+/// Namespaces that can be named at once (`NAMESPACES` in `trace.bpf.c`).
+const MOST_NAMESPACES: usize = 16;
+/// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
+const FAMILIES: [u32; 2] = [2, 10];
+
+/// Which packets are followed.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The namespaces in which packets are picked up: names, process ids or paths. None: all. A
+    /// packet that was picked up is followed everywhere.
+    pub namespaces: Vec<String>,
+    /// Decides at each point, on raw IP, until a packet fits; it is followed from there.
+    pub filter: Option<Filter>,
+}
+
+/// What was attached, and what the kernel refused.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The points, and at how many places each: a hook has one for each namespace and family.
+    pub attached: Vec<(PointId, usize)>,
+    /// The points that are missing, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// Numbers that the programs gave out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Produced {
+    /// Events.
+    pub produced: u64,
+    /// Of these, events for which the ring had no room.
+    pub lost: u64,
+}
+
+/// A running trace. Everything is detached when it is dropped, or the process ends.
+pub struct Tracer {
+    // Dropped first, so that nothing reports any more.
+    links: Vec<Link>,
+    hooks: Vec<OwnedFd>,
+    ring: RingBuffer<'static>,
+    object: Object,
+    records: Arc<Mutex<Vec<Vec<u8>>>>,
+    plan: Plan,
+    filter: Option<Filter>,
+    link: Interface,
+    /// Buffers of packets that fitted the filter.
+    followed: HashSet<u64>,
+    interfaces: HashMap<(u32, u32), String>,
+    namespaces: Namespaces,
+    reasons: Reasons,
+    symbols: Symbols,
+}
+
+impl Tracer {
+    /// Loads and attaches.
+    ///
+    /// # Errors
+    /// `Permission` without CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, `NotFound` for a namespace that
+    /// does not exist, `Unsupported` if the kernel has no BTF or takes no program at all.
+    pub fn open(selection: &Selection) -> Result<Self> {
+        // What libbpf has to say comes as errors; libraries do not print.
+        libbpf_rs::set_print(None);
+        let namespaces = Namespaces::read();
+        let inodes = chosen(&selection.namespaces)?;
+        let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(|cause| {
+            let kind = ErrorKind::Unsupported {
+                feature: "tracing",
+                since: "a kernel with BTF (CONFIG_DEBUG_INFO_BTF)",
+            };
+            let what = "cannot read the kernel's types in /sys/kernel/btf/vmlinux";
+            Error::new(kind, what).with_source(cause)
+        })?;
+        let mut plan = Plan::default();
+        let mut open = ObjectBuilder::default()
+            .open_memory(PROGRAMS)
+            .map_err(|cause| refused("cannot read the trace programs", cause))?;
+        configure(&mut open, &btf, &inodes, &mut plan)?;
+        let object = open.load().map_err(|cause| {
+            refused(
+                "the kernel does not take the trace programs (are you root?)",
+                cause,
+            )
+        })?;
+        let links = attach_tracepoints(&object, &mut plan)?;
+        let places: Vec<Option<&str>> = match &selection.namespaces[..] {
+            [] => std::iter::once(None)
+                .chain(namespaces.names().map(Some))
+                .collect(),
+            names => names.iter().map(|name| Some(name.as_str())).collect(),
+        };
+        let hooks = attach_hooks(&object, &places, &mut plan);
+        let records = Arc::new(Mutex::new(Vec::new()));
+        let ring = ring(&object, &records)?;
+        Ok(Self {
+            links,
+            hooks,
+            ring,
+            object,
+            records,
+            plan,
+            filter: selection.filter.clone(),
+            link: Interface {
+                link_type: LinkType::RAW,
+                ..Interface::default()
+            },
+            followed: HashSet::new(),
+            interfaces: HashMap::new(),
+            namespaces,
+            reasons: Reasons::read(&btf),
+            symbols: Symbols::default(),
+        })
+    }
+
+    /// What is attached.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Takes everything off the kernel. What was reported before can still be polled.
+    pub fn detach(&mut self) {
+        self.links.clear();
+        self.hooks.clear();
+    }
+
+    /// Waits for events for `timeout` at most. They are in the order of the ring: those of one CPU
+    /// are nearly in time order.
+    ///
+    /// # Errors
+    /// `System` if the ring cannot be read.
+    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<Reported>> {
+        match self.ring.poll(timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == libbpf_rs::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(refused("cannot read the ring of events", cause)),
+        }
+        let records = std::mem::take(&mut *lock(&self.records));
+        Ok(records.iter().filter_map(|r| self.report(r)).collect())
+    }
+
+    fn report(&mut self, bytes: &[u8]) -> Option<Reported> {
+        let Record {
+            mut event,
+            location,
+            reason,
+            interface_name,
+            data,
+        } = Record::read(bytes)?;
+        if event.interface != 0 && !interface_name.is_empty() {
+            self.interfaces
+                .entry((event.netns, event.interface))
+                .and_modify(|known| {
+                    if known != interface_name {
+                        interface_name.clone_into(known);
+                    }
+                })
+                .or_insert_with(|| interface_name.to_owned());
+        }
+        let role = event.point.role();
+        if role == Role::Drop {
+            event.happening = Happening::Dropped {
+                reason: self.reasons.name(reason),
+                function: self.symbols.function(location),
+            };
+        }
+        let matches = self.matches(&event, data);
+        if matches!(role, Role::Drop | Role::Free) {
+            self.followed.remove(&event.skb);
+        }
+        Some(Reported { event, matches })
+    }
+
+    fn matches(&mut self, event: &Event, data: &[u8]) -> bool {
+        let Some(filter) = &self.filter else {
+            return true;
+        };
+        let length = u32::try_from(data.len()).unwrap_or(0);
+        let info = FrameInfo {
+            caplen: length,
+            len: length.max(event.length),
+            ..FrameInfo::default()
+        };
+        let fits = self.followed.contains(&event.skb)
+            || !data.is_empty() && filter.run(data, &info, &self.link) > 0;
+        if fits {
+            self.followed.insert(event.skb);
+        }
+        fits
+    }
+
+    /// The name of an interface, as it was when last seen.
+    pub fn interface_name(&self, netns: u32, index: u32) -> Option<&str> {
+        self.interfaces.get(&(netns, index)).map(String::as_str)
+    }
+
+    /// The name of a network namespace, from its inode. `None` for those without one.
+    pub fn netns_name(&mut self, inode: u32) -> Option<&str> {
+        self.namespaces.name(inode)
+    }
+
+    /// What each CPU has produced so far.
+    ///
+    /// # Errors
+    /// `System` if the counters cannot be read.
+    pub fn produced(&self) -> Result<Vec<Produced>> {
+        let mut maps = self.object.maps();
+        let counts = maps
+            .find(|map| map.name() == "counts")
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs have no counts"))?;
+        let cpus = counts
+            .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
+            .map_err(|cause| refused("cannot read the counts of the trace programs", cause))?;
+        let number = |bytes: &[u8], at: usize| {
+            let bytes = bytes.get(at..at + 8).and_then(|b| b.try_into().ok());
+            bytes.map_or(0, u64::from_ne_bytes)
+        };
+        let cpus = cpus.into_iter().flatten();
+        Ok(cpus
+            .map(|count| Produced {
+                produced: number(&count, 0),
+                lost: number(&count, 8),
+            })
+            .collect())
+    }
+}
+
+/// An event, and whether its packet fits the filter.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    /// The event.
+    pub event: Event,
+    /// Whether the filter took the packet, here or before.
+    pub matches: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refused(what: &str, cause: libbpf_rs::Error) -> Error {
+    let kind = match cause.kind() {
+        libbpf_rs::ErrorKind::PermissionDenied => ErrorKind::Permission,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, what).with_source(cause)
+}
+
+/// The inodes of the namespaces with these names.
+fn chosen(names: &[String]) -> Result<Vec<u32>> {
+    if names.len() > MOST_NAMESPACES {
+        let what =
+            format!("at most {MOST_NAMESPACES} namespaces can be chosen; leave it out for all");
+        return Err(Error::new(ErrorKind::Usage, what));
+    }
+    names
+        .iter()
+        .map(|name| netns::within(Some(name), names::own_inode))
+        .collect()
+}
+
+/// Leaves out what this kernel does not have, and says which namespaces are meant.
+fn configure(
+    open: &mut OpenObject,
+    btf: &libbpf_rs::btf::Btf<'_>,
+    inodes: &[u32],
+    plan: &mut Plan,
+) -> Result<()> {
+    for mut program in open.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        if name.starts_with("nf_") {
+            program.set_prog_type(ProgramType::Netfilter);
+        }
+        let Some(tracepoint) = name.strip_prefix("tp_") else {
+            continue;
+        };
+        let declared = format!("btf_trace_{tracepoint}");
+        let found = btf.type_by_name::<libbpf_rs::btf::types::Typedef<'_>>(&declared);
+        if found.is_none() {
+            program.set_autoload(false);
+            let why = "this kernel has no such tracepoint".to_owned();
+            plan.refused.push((tracepoint.to_owned(), why));
+        }
+    }
+    let mut maps = open.maps_mut();
+    let settings = maps.find(|map| map.name().to_string_lossy().ends_with(".rodata"));
+    let mut settings = settings
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs take no settings"))?;
+    let count = u32::try_from(inodes.len()).unwrap_or(0);
+    let words = std::iter::once(&count).chain(inodes);
+    let bytes = settings.initial_value_mut().unwrap_or_default();
+    for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
+        to.copy_from_slice(&word.to_ne_bytes());
+    }
+    Ok(())
+}
+
+fn attach_tracepoints(object: &Object, plan: &mut Plan) -> Result<Vec<Link>> {
+    let mut links = Vec::new();
+    for program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        let Some(tracepoint) = name.strip_prefix("tp_").filter(|_| program.autoload()) else {
+            continue;
+        };
+        match program.attach_trace() {
+            Ok(link) => {
+                links.push(link);
+                let point = PointId::by_name(tracepoint);
+                plan.attached.extend(point.map(|point| (point, 1)));
+            }
+            Err(error) => plan
+                .refused
+                .push((tracepoint.to_owned(), error.to_string())),
+        }
+    }
+    if links.is_empty() {
+        let what = "no tracepoint could be attached: the kernel refuses tracing programs";
+        return Err(Error::new(ErrorKind::System, what));
+    }
+    Ok(links)
+}
+
+/// Puts an observer into every gap of every hook of the namespaces. What is refused is written
+/// down once for each namespace.
+fn attach_hooks(object: &Object, places: &[Option<&str>], plan: &mut Plan) -> Vec<OwnedFd> {
+    let mut programs: Vec<(i32, BorrowedFd<'_>)> = Vec::new();
+    let all: Vec<_> = object.progs().collect();
+    for program in &all {
+        let name = program.name().to_string_lossy();
+        let slot = name.strip_prefix("nf_").and_then(|n| n.parse().ok());
+        let priority = slot.and_then(|slot: usize| slot::PRIORITIES.get(slot));
+        programs.extend(priority.map(|priority| (*priority, program.as_fd())));
+    }
+    let mut links = Vec::new();
+    let mut counts: HashMap<PointId, usize> = HashMap::new();
+    for place in places {
+        let attached = netns::within(*place, || attach_here(&programs));
+        match attached {
+            Ok(here) => {
+                for (point, link) in here {
+                    *counts.entry(point).or_default() += 1;
+                    links.push(link);
+                }
+            }
+            Err(error) => {
+                let name = format!("netfilter in {}", place.unwrap_or("this namespace"));
+                plan.refused.push((name, format!("{error:#}")));
+            }
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_unstable();
+    plan.attached.extend(counts);
+    links
+}
+
+/// The gaps of the namespace of this thread.
+fn attach_here(programs: &[(i32, BorrowedFd<'_>)]) -> Result<Vec<(PointId, OwnedFd)>> {
+    let mut links = Vec::new();
+    for hook in Hook::ALL {
+        for (priority, program) in programs {
+            let Some(point) = slot::gap_point(hook, *priority) else {
+                continue;
+            };
+            for family in FAMILIES {
+                let link = bpf::link_netfilter(*program, family, hook.number(), *priority);
+                let link = link.map_err(|cause| {
+                    Error::io(format!("cannot attach at {hook} {priority}"), cause)
+                })?;
+                links.push((point, link));
+            }
+        }
+    }
+    Ok(links)
+}
+
+fn ring(object: &Object, records: &Arc<Mutex<Vec<Vec<u8>>>>) -> Result<RingBuffer<'static>> {
+    let mut maps = object.maps();
+    let events = maps
+        .find(|map| map.name() == "events")
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs have no ring"))?;
+    let records = Arc::clone(records);
+    let mut builder = RingBufferBuilder::new();
+    builder
+        .add(&events, move |bytes: &[u8]| {
+            lock(&records).push(bytes.to_vec());
+            0
+        })
+        .map_err(|cause| refused("cannot map the ring of events", cause))?;
+    builder
+        .build()
+        .map_err(|cause| refused("cannot map the ring of events", cause))
+}

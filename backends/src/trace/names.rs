@@ -1,0 +1,116 @@
+//! Names for numbers of the kernel: namespaces, drop reasons, functions.
+//!
+//! Owns where these names come from. Interface names come with the events.
+
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::{Enum, EnumMember};
+use pktrail_core::{Error, Result};
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+/// Where tools keep namespaces by name: iproute2, then Docker.
+const PLACES: [&str; 2] = ["/run/netns", "/var/run/docker/netns"];
+/// An unknown namespace is not looked for more often than that.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// The inode of the network namespace of this thread.
+pub(super) fn own_inode() -> Result<u32> {
+    let path = "/proc/thread-self/ns/net";
+    let status = fs::metadata(path).map_err(|e| Error::io(format!("cannot stat {path}"), e))?;
+    Ok(u32::try_from(status.ino()).unwrap_or(0))
+}
+
+/// Names of namespaces by inode.
+pub(super) struct Namespaces {
+    names: HashMap<u32, String>,
+    read: Instant,
+}
+
+impl Namespaces {
+    pub(super) fn read() -> Self {
+        let mut names = HashMap::new();
+        for place in PLACES {
+            let entries = fs::read_dir(place).into_iter().flatten().flatten();
+            for entry in entries {
+                let inode = fs::metadata(entry.path()).map(|status| status.ino());
+                if let Some(inode) = inode.ok().and_then(|inode| u32::try_from(inode).ok()) {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    names.entry(inode).or_insert(name);
+                }
+            }
+        }
+        Self {
+            names,
+            read: Instant::now(),
+        }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.values().map(String::as_str)
+    }
+
+    /// The name of an inode. A namespace that is not known may be new.
+    pub(super) fn name(&mut self, inode: u32) -> Option<&str> {
+        if !self.names.contains_key(&inode) && self.read.elapsed() > AGAIN {
+            *self = Self::read();
+        }
+        self.names.get(&inode).map(String::as_str)
+    }
+}
+
+/// Names of drop reasons by number.
+pub(super) struct Reasons(HashMap<i64, String>);
+
+impl Reasons {
+    pub(super) fn read(btf: &Btf<'_>) -> Self {
+        let declared = btf.type_by_name::<Enum<'_>>("skb_drop_reason");
+        let mut names = HashMap::new();
+        let members = declared.iter().flat_map(|declared| declared.iter());
+        for EnumMember { name, value, .. } in members {
+            let name = name.map(|name| name.to_string_lossy().into_owned());
+            let name = name.unwrap_or_default();
+            let short = name.strip_prefix("SKB_DROP_REASON_").unwrap_or(&name);
+            names.entry(value).or_insert_with(|| short.to_owned());
+        }
+        Self(names)
+    }
+
+    pub(super) fn name(&self, number: u32) -> String {
+        let name = self.0.get(&i64::from(number)).cloned();
+        name.unwrap_or_else(|| format!("reason {number:#x}"))
+    }
+}
+
+/// Functions by address, read when the first is asked for.
+#[derive(Default)]
+pub(super) struct Symbols(Option<Vec<(u64, String)>>);
+
+impl Symbols {
+    /// The function that holds an address; empty if /proc/kallsyms hides addresses.
+    pub(super) fn function(&mut self, address: u64) -> String {
+        let table = self.0.get_or_insert_with(read_symbols);
+        let after = table.partition_point(|(start, _)| *start <= address);
+        let found = after.checked_sub(1).and_then(|at| table.get(at));
+        found.map(|(_, name)| name.clone()).unwrap_or_default()
+    }
+}
+
+fn read_symbols() -> Vec<(u64, String)> {
+    let text = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    let mut table: Vec<(u64, String)> = text.lines().filter_map(symbol).collect();
+    table.sort_unstable();
+    table
+}
+
+fn symbol(line: &str) -> Option<(u64, String)> {
+    let mut words = line.split_whitespace();
+    let address = u64::from_str_radix(words.next()?, 16).ok()?;
+    let kind = words.next()?;
+    let is_code = kind.eq_ignore_ascii_case("t") || kind.eq_ignore_ascii_case("w");
+    let name = words.next().filter(|_| is_code && address != 0)?;
+    // A compiler's suffix (`.part.0`, `.constprop.0`) says nothing to a person.
+    let name = name.split('.').next().unwrap_or(name);
+    Some((address, name.to_owned()))
+}

@@ -1,0 +1,84 @@
+//! The numbers that programs report as, and the points that these are.
+//!
+//! Owns the order of the programs in `trace.bpf.c`.
+
+use pktrail_core::trail::PointId;
+use pktrail_core::trail::hook::Hook;
+
+/// The tracepoints, by slot.
+pub(super) const TRACEPOINTS: &[&str] = &[
+    "napi_gro_receive_entry",
+    "netif_receive_skb",
+    "netif_rx",
+    "net_dev_queue",
+    "net_dev_start_xmit",
+    "kfree_skb",
+    "consume_skb",
+    "skb_copy_datagram_iovec",
+    "qdisc_enqueue",
+    "qdisc_dequeue",
+    "tcp_retransmit_skb",
+    "tcp_send_reset",
+    "tcp_probe",
+    "tcp_bad_csum",
+    "icmp_send",
+    "sock_rcvqueue_full",
+    "udp_fail_queue_rcv_skb",
+];
+
+/// The slot of the first gap.
+const GAPS_FROM: u16 = 100;
+
+/// The priorities of the gaps, by slot.
+pub(super) const PRIORITIES: &[i32] = &[-i32::MAX, -399, -299, -199, -149, -99, 1, 51, 101];
+
+/// The point of a slot; `hook` is the kernel's number, for gaps.
+pub(super) fn point(slot: u16, hook: u8) -> Option<PointId> {
+    match slot.checked_sub(GAPS_FROM) {
+        None => PointId::by_name(TRACEPOINTS.get(usize::from(slot))?),
+        Some(gap) => {
+            let hook = Hook::ALL.get(usize::from(hook))?;
+            gap_point(*hook, *PRIORITIES.get(usize::from(gap))?)
+        }
+    }
+}
+
+/// The point of a gap, if the table has it.
+pub(super) fn gap_point(hook: Hook, priority: i32) -> Option<PointId> {
+    PointId::by_name(&format!("nf:{hook}:{priority}", hook = hook.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pktrail_core::trail::point::points;
+
+    #[test]
+    fn the_programs_have_these_numbers() {
+        let source = include_str!("trace.bpf.c");
+        for (slot, name) in TRACEPOINTS.iter().enumerate() {
+            let by_macro = format!("POINT({slot}, {name}, ");
+            let by_hand = format!("int tp_{name}(");
+            let number = format!(".slot = {slot} ");
+            let written =
+                source.contains(&by_macro) || source.contains(&by_hand) && source.contains(&number);
+            assert!(written, "{slot} {name}");
+            assert!(point(u16::try_from(slot).expect("few"), 0).is_some());
+        }
+        assert_eq!(source.matches("\nGAP(").count(), PRIORITIES.len());
+    }
+
+    #[test]
+    fn every_gap_of_the_table_can_be_attached() {
+        let gaps = points().iter().filter(|p| p.name.starts_with("nf:"));
+        for point in gaps {
+            let found = Hook::ALL.iter().any(|hook| {
+                PRIORITIES
+                    .iter()
+                    .filter_map(|priority| gap_point(*hook, *priority))
+                    .any(|id| id.name() == point.name)
+            });
+            assert!(found, "{}", point.name);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Trails of real packets between two namespaces: hops in order, names, verdicts. Needs root.
+
+use pktrail::trace::{Followed, Selection, Summary, Tracer};
+use pktrail::trail::{Settings, Trail, Verdict};
+use pktrail_tests::netns::VethPair;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+/// Traces both ends while `work` runs, and half a second longer.
+fn trace(pair: &VethPair, work: impl FnOnce()) -> (Vec<Trail>, Followed, Summary) {
+    let selection = Selection {
+        namespaces: vec![pair.a.name().to_owned(), pair.b.name().to_owned()],
+        filter: None,
+    };
+    let tracer = Tracer::open(&selection).expect("tracing works as root");
+    assert!(tracer.plan().refused.is_empty(), "{:?}", tracer.plan());
+    let mut followed = Followed::new(tracer, Settings::default());
+    work();
+    let mut trails = Vec::new();
+    for _ in 0..5 {
+        let more = followed.next(Duration::from_millis(100));
+        trails.extend(more.expect("the ring can be read"));
+    }
+    let (rest, summary) = followed.finish().expect("the counts can be read");
+    trails.extend(rest);
+    (trails, followed, summary)
+}
+
+/// Point and interface of each hop.
+fn way(trail: &Trail, followed: &mut Followed) -> Vec<String> {
+    let mut way = Vec::new();
+    for hop in &trail.hops {
+        let event = &hop.event;
+        let tracer = followed.tracer();
+        let netns = tracer.netns_name(event.netns).unwrap_or("-").to_owned();
+        let interface = tracer.interface_name(event.netns, event.interface);
+        let interface = interface.unwrap_or("-").to_owned();
+        way.push(format!("{} {interface}@{netns}", event.point.name()));
+    }
+    way
+}
+
+fn icmp_of(trails: &[Trail], kind: u8) -> Vec<&Trail> {
+    let is = |trail: &&Trail| {
+        let packet = trail.packet.as_ref();
+        packet.is_some_and(|packet| packet.icmp.is_some_and(|(found, _)| found == kind))
+    };
+    trails.iter().filter(is).collect()
+}
+
+/// Whether `wanted` are among `way` in this order.
+fn in_order(way: &[String], wanted: &[String]) {
+    let mut rest = way.iter();
+    for step in wanted {
+        assert!(
+            rest.any(|hop| hop == step),
+            "'{step}' is missing or out of order in\n{}",
+            way.join("\n")
+        );
+    }
+}
+
+#[test]
+fn a_ping_is_followed_through_both_namespaces_and_back() {
+    let pair = VethPair::new("trace-ping");
+    let (trails, mut followed, summary) = trace(&pair, || {
+        pair.a
+            .exec(&["ping", "-q", "-c", "2", "-i", "0.2", VethPair::ADDRESS_B]);
+    });
+    assert_eq!(summary.lost, 0, "{summary:?}");
+    assert_eq!(summary.produced, summary.shown, "{summary:?}");
+    let (a, b) = (pair.a.name(), pair.b.name());
+    let requests = icmp_of(&trails, 8);
+    assert_eq!(requests.len(), 2, "{trails:#?}");
+    for request in requests {
+        let way = way(request, &mut followed);
+        in_order(
+            &way,
+            &[
+                format!("nf:output:51 pkt-a@{a}"),
+                format!("nf:postrouting:101 pkt-a@{a}"),
+                format!("net_dev_queue pkt-a@{a}"),
+                format!("net_dev_start_xmit pkt-a@{a}"),
+                format!("netif_receive_skb pkt-b@{b}"),
+                format!("nf:prerouting:-99 pkt-b@{b}"),
+                format!("nf:input:101 pkt-b@{b}"),
+            ],
+        );
+        assert_eq!(request.verdict, Verdict::Consumed);
+        assert!(request.hops.is_sorted_by_key(|hop| hop.event.time_ns));
+    }
+    let replies = icmp_of(&trails, 0);
+    let (sent, clones): (Vec<_>, Vec<_>) = replies.iter().copied().partition(|t| t.edge.is_none());
+    assert_eq!(sent.len(), 2, "{trails:#?}");
+    for reply in &sent {
+        let way = way(reply, &mut followed);
+        in_order(
+            &way,
+            &[
+                format!("net_dev_queue pkt-b@{b}"),
+                format!("netif_receive_skb pkt-a@{a}"),
+                format!("nf:input:101 pkt-a@{a}"),
+            ],
+        );
+    }
+    // A ping with a datagram socket reads the reply itself, one with a raw socket its clone.
+    let families: Vec<u64> = sent.iter().map(|trail| trail.id.family).collect();
+    assert!(
+        clones
+            .iter()
+            .all(|clone| families.contains(&clone.id.family))
+    );
+    let readers = replies.iter().filter_map(|trail| match &trail.verdict {
+        Verdict::Delivered { reader: Some(who) } => Some(who.name.as_str()),
+        _ => None,
+    });
+    assert_eq!(readers.collect::<Vec<_>>(), ["ping", "ping"], "{trails:#?}");
+}
+
+#[test]
+fn a_datagram_for_nobody_is_dropped_with_its_reason() {
+    let pair = VethPair::new("trace-drop");
+    let (trails, _, summary) = trace(&pair, || {
+        pair.a.within(|| {
+            let socket = UdpSocket::bind((VethPair::ADDRESS_A, 0)).expect("a socket");
+            let sent = socket.send_to(b"anybody?", (VethPair::ADDRESS_B, 4000));
+            assert_eq!(sent.expect("it is sent"), 8);
+        });
+    });
+    assert_eq!(summary.produced, summary.shown, "{summary:?}");
+    let drops: Vec<&Trail> = trails.iter().filter(|t| t.verdict.is_drop()).collect();
+    let [trail] = &drops[..] else {
+        panic!("{drops:#?}")
+    };
+    let Verdict::Dropped(dropped) = &trail.verdict else {
+        panic!("{}", trail.verdict)
+    };
+    assert_eq!(dropped.reason, "NO_SOCKET");
+    assert!(dropped.function.contains("udp"), "{}", dropped.function);
+    let cause = dropped.cause.expect("a known cause");
+    assert!(cause.sentence.contains("No socket"), "{}", cause.sentence);
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_an_error_that_names_it() {
+    let selection = Selection {
+        namespaces: vec!["pkt-nowhere".to_owned()],
+        filter: None,
+    };
+    let error = Tracer::open(&selection).err().expect("it is refused");
+    assert_eq!(error.kind(), pktrail::ErrorKind::NotFound);
+    assert!(error.to_string().contains("pkt-nowhere"), "{error}");
+}
