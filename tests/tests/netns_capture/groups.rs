@@ -86,6 +86,8 @@ fn rollover_saves_what_one_ring_cannot_hold() {
     let options = Options {
         ring_bytes: Some(4 << 16),
         block_bytes: 1 << 16,
+        // A slow sender must not see blocks retired half full.
+        retire_ms: 1_000,
         ..options(VethPair::B, &pair.b)
     };
     let mut members =

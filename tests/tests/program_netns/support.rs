@@ -19,9 +19,22 @@ const MAGIC: &[u8] = b"pkt#";
 /// Longest time that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A socket bound to that address. A program that another test starts at this
+/// moment holds the sockets of all tests until it runs, so that a port that was
+/// free may be in use for a while.
+fn bind(address: &str, port: u16) -> UdpSocket {
+    let begin = Instant::now();
+    loop {
+        match UdpSocket::bind((address, port)) {
+            Ok(socket) => return socket,
+            Err(cause) => assert!(begin.elapsed() < PATIENCE, "cannot bind: {cause}"),
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
 /// Sends packets with these numbers over the cable, `pause` apart.
 pub(crate) fn send(pair: &VethPair, numbers: std::ops::Range<u32>, size: usize, pause: Duration) {
-    let bind = |address: &str, port| UdpSocket::bind((address, port)).expect("bind");
     let _listener = pair.b.within(|| bind(VethPair::ADDRESS_B, PORT));
     let socket = pair.a.within(|| bind(VethPair::ADDRESS_A, 0));
     for number in numbers {
