@@ -3,10 +3,12 @@
 //! Owns the properties that must hold for any input, not the inputs. A property that does not
 //! hold is a panic.
 
+use pktrail::filter::{self, LiveTarget, Target};
 use pktrail::pcapng::{Encoder, Section};
 use pktrail::read::Reader;
 use pktrail::text::{Dump, NoNames, Printer, Style, Time};
-use pktrail::{Batch, Frame, FrameInfo, Interface, LinkType, Program};
+use pktrail::{Batch, Filter, Frame, FrameInfo, Interface, LinkType, Program};
+use std::time::Instant;
 
 /// A capture file of any bytes: no frame is larger than the file, and what was read can be
 /// written and read again.
@@ -121,6 +123,58 @@ pub fn print(data: &[u8]) {
     // Twice: the printer remembers connections and times.
     printer.print(&frame, &interface, &mut out);
     printer.print(&frame, &interface, &mut out);
+}
+
+/// A filter expression of any text for a link type that the first byte chooses,
+/// run on any bytes: `link text NUL frame`.
+///
+/// # Panics
+/// If compiling or running does, if the graph and its program disagree, or if it
+/// takes long.
+pub fn expression(data: &[u8]) {
+    let Some((&first, rest)) = data.split_first() else {
+        return;
+    };
+    let mut parts = rest.splitn(2, |&byte| byte == 0);
+    let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
+    let frame = parts.next().unwrap_or_default();
+    let link_type = LINK_TYPES[usize::from(first) % LINK_TYPES.len()];
+    let mut target = Target::new(link_type, 262_144);
+    target.any_tag = first & 0x40 != 0;
+    target.inner = first & 0x80 != 0;
+    if first & 0x20 != 0 {
+        target.live = Some(LiveTarget {
+            stripped_tags: true,
+            cooked: first & 0x10 != 0,
+        });
+    }
+    let begin = Instant::now();
+    let filter = match Filter::compile(&text, &target, &mut filter::NoNames) {
+        Ok(filter) => filter,
+        Err(error) => {
+            let _ = filter::caret(&text, &error);
+            return;
+        }
+    };
+    let _ = filter::explain(&text, &target, &mut filter::NoNames);
+    // Ten times what is promised of a machine that does nothing else.
+    let took_ms = begin.elapsed().as_millis();
+    assert!(
+        cfg!(debug_assertions) || took_ms < 2000,
+        "took {took_ms} ms"
+    );
+    let caplen = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let info = FrameInfo {
+        caplen,
+        len: caplen,
+        ..FrameInfo::default()
+    };
+    let interface = Interface {
+        link_type,
+        ..Interface::default()
+    };
+    let walked = filter.run(frame, &info, &interface);
+    assert_eq!(filter.program.run(frame, &info, &interface), walked);
 }
 
 /// A filter program of any text, run on any bytes: `text NUL frame`.

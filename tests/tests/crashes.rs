@@ -7,10 +7,11 @@ use std::{fs, panic::catch_unwind, path::Path};
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     ("read", fuzz::read),
     ("print", fuzz::print),
     ("filter", fuzz::filter),
+    ("expression", fuzz::expression),
 ];
 
 #[test]
@@ -42,6 +43,11 @@ const QUERY: &[u8] = b"\0\0\x02\x03\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0\
 const PROGRAM: &[u8] = b"4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n\0\
     \x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0E\0\0\x14";
 
+/// An expression for Ethernet, and a frame.
+const EXPRESSION: &[u8] = b"\0tcp port (80 or 443) and not host 10.0.0.1 or vlan 5 and \
+    ip[2:2] - ((tcp[12] & 0xf0) >> 2) != 0\0\
+    \x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0E\0\0\x14";
+
 fn pcap_file() -> Vec<u8> {
     let mut file = Vec::new();
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
@@ -58,7 +64,12 @@ fn pcap_file() -> Vec<u8> {
 
 #[test]
 fn any_changed_byte_does_no_harm() {
-    let seeds = [pcap_file(), QUERY.to_vec(), PROGRAM.to_vec()];
+    let seeds = [
+        pcap_file(),
+        QUERY.to_vec(),
+        PROGRAM.to_vec(),
+        EXPRESSION.to_vec(),
+    ];
     for ((_, target), seed) in TARGETS.iter().zip(seeds) {
         target(&seed);
         for place in 0..seed.len() {

@@ -11,6 +11,7 @@ mod check;
 mod classic;
 mod compile;
 mod ebpf;
+mod explain;
 mod ir;
 mod lang;
 mod listing;
@@ -23,6 +24,7 @@ mod target;
 mod walk;
 
 pub use ebpf::{EbpfContext, EbpfInstruction, ebpf_listing};
+pub use explain::{Explanation, explain};
 pub use lang::{Mistake, caret};
 pub use names::{NoNames, Resolver, Service};
 pub use target::{LiveTarget, Target};

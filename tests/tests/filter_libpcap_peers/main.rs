@@ -7,11 +7,14 @@
 )]
 
 mod dice;
+mod differences;
 mod grammar;
 mod large;
+mod live;
 mod machine;
 mod numbers;
 mod packets;
+mod syntax;
 
 use dice::Dice;
 use machine::{Line, run};
