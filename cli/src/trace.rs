@@ -50,6 +50,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let selection = Selection {
         namespaces: args.netns.clone(),
         filter: filter(&args.expression)?,
+        ring_bytes: None,
     };
     let control = Control::default();
     Signals::install(&control)?;

@@ -1,18 +1,23 @@
 //! Trails of real packets between two namespaces: hops in order, names, verdicts. Needs root.
 
+use pktrail::filter::{NoNames, Target};
 use pktrail::trace::{Followed, Selection, Summary, Tracer};
-use pktrail::trail::{Settings, Trail, Verdict};
+use pktrail::trail::{Change, Settings, Trail, Verdict};
+use pktrail::{Filter, LinkType};
 use pktrail_tests::netns::VethPair;
 use std::net::UdpSocket;
 use std::time::Duration;
 
+fn both(pair: &VethPair) -> Selection {
+    Selection {
+        namespaces: vec![pair.a.name().to_owned(), pair.b.name().to_owned()],
+        ..Selection::default()
+    }
+}
+
 /// Traces both ends while `work` runs, and half a second longer.
 fn trace(pair: &VethPair, work: impl FnOnce()) -> (Vec<Trail>, Followed, Summary) {
-    let selection = Selection {
-        namespaces: vec![pair.a.name().to_owned(), pair.b.name().to_owned()],
-        filter: None,
-    };
-    let tracer = Tracer::open(&selection).expect("tracing works as root");
+    let tracer = Tracer::open(&both(pair)).expect("tracing works as root");
     assert!(tracer.plan().refused.is_empty(), "{:?}", tracer.plan());
     let mut followed = Followed::new(tracer, Settings::default());
     work();
@@ -117,15 +122,135 @@ fn a_ping_is_followed_through_both_namespaces_and_back() {
     assert_eq!(readers.collect::<Vec<_>>(), ["ping", "ping"], "{trails:#?}");
 }
 
+/// One datagram from `a` to port 4000 of `b`.
+fn send(pair: &VethPair, data: &[u8]) {
+    pair.a.within(|| {
+        let socket = UdpSocket::bind((VethPair::ADDRESS_A, 0)).expect("a socket");
+        let sent = socket.send_to(data, (VethPair::ADDRESS_B, 4000));
+        assert_eq!(sent.expect("it is sent"), data.len());
+    });
+}
+
+fn to_port_4000(trails: &[Trail]) -> &Trail {
+    let is = |trail: &&Trail| {
+        let packet = trail.packet.as_ref();
+        packet.is_some_and(|packet| packet.tuple.destination.port() == 4000)
+    };
+    let found: Vec<&Trail> = trails.iter().filter(is).collect();
+    let [trail] = found[..] else {
+        panic!("{found:#?}")
+    };
+    trail
+}
+
+#[test]
+fn a_rule_that_drops_is_named_by_hook_and_table() {
+    let pair = VethPair::new("trace-rule");
+    pair.b.exec(&[
+        "nft",
+        "add table ip pkt; add chain ip pkt c { type filter hook input priority 0; }; \
+         add rule ip pkt c udp dport 4000 drop",
+    ]);
+    let (trails, _, _) = trace(&pair, || send(&pair, b"stop"));
+    let trail = to_port_4000(&trails);
+    let Verdict::Dropped(dropped) = &trail.verdict else {
+        panic!("{trail:#?}")
+    };
+    assert_eq!(dropped.reason, "NETFILTER_DROP");
+    assert_eq!(dropped.hook, Some(("input", "filter")));
+    let hook = trail.hops.iter().rev().nth(1).map(|hop| hop.event.point);
+    assert_eq!(hook.map(|point| point.name()), Some("nf:input:-149"));
+}
+
+#[test]
+fn translation_is_seen_where_it_happens_and_the_socket_gets_it() {
+    let pair = VethPair::new("trace-nat");
+    pair.a.exec(&[
+        "nft",
+        "add table ip pkt; add chain ip pkt c { type nat hook postrouting priority 100; }; \
+         add rule ip pkt c udp dport 4000 snat to 10.77.0.50",
+    ]);
+    let socket = pair
+        .b
+        .within(|| UdpSocket::bind((VethPair::ADDRESS_B, 4000)).expect("a socket"));
+    let (trails, mut followed, _) = trace(&pair, || {
+        send(&pair, b"translate me");
+        let mut buffer = [0; 100];
+        let (size, from) = socket.recv_from(&mut buffer).expect("it arrives");
+        assert_eq!((size, from.ip().to_string().as_str()), (12, "10.77.0.50"));
+    });
+    let trail = to_port_4000(&trails);
+    let rewritten = trail.hops.iter().filter_map(|hop| {
+        let to = hop.changes.iter().find_map(|change| match change {
+            Change::Rewritten { from, to } => Some(format!("{} {}", from.source.ip(), to.source)),
+            _ => None,
+        });
+        Some((hop.event.point.name(), to?))
+    });
+    let rewritten: Vec<_> = rewritten.collect();
+    let [(point, change)] = &rewritten[..] else {
+        panic!("{rewritten:?}")
+    };
+    assert_eq!(*point, "nf:postrouting:101");
+    assert!(change.starts_with("10.77.0.1 10.77.0.50:"), "{change}");
+    let way = way(trail, &mut followed);
+    let b = pair.b.name();
+    in_order(
+        &way,
+        &[
+            format!("nf:input:101 pkt-b@{b}"),
+            format!("sk_data_ready -@{b}"),
+        ],
+    );
+    let delivered = matches!(trail.verdict, Verdict::Delivered { .. });
+    assert!(delivered, "{}: {way:#?}", trail.verdict);
+}
+
+#[test]
+fn every_event_is_shown_or_counted_as_lost_when_the_ring_overflows() {
+    let pair = VethPair::new("trace-full");
+    let selection = Selection {
+        ring_bytes: Some(64 * 1024),
+        ..both(&pair)
+    };
+    let tracer = Tracer::open(&selection).expect("tracing works as root");
+    let mut followed = Followed::new(tracer, Settings::default());
+    // Nobody reads meanwhile: 64 KiB hold about 400 events, a datagram makes about 30.
+    for _ in 0..100 {
+        send(&pair, b"too many");
+    }
+    let (_, summary) = followed.finish().expect("the counts can be read");
+    assert!(summary.shown > 100 && summary.lost > 1000, "{summary:?}");
+    assert_eq!(summary.produced, summary.shown + summary.lost);
+    assert_eq!(summary.lost, summary.lost_in_kernel);
+}
+
+#[test]
+fn a_filter_follows_what_fits_and_leaves_out_the_rest() {
+    let pair = VethPair::new("trace-filter");
+    let target = Target::new(LinkType::RAW, 65_535);
+    let filter = Filter::compile("udp port 4000", &target, &mut NoNames);
+    let selection = Selection {
+        filter: Some(filter.expect("a filter")),
+        ..both(&pair)
+    };
+    let tracer = Tracer::open(&selection).expect("tracing works as root");
+    let mut followed = Followed::new(tracer, Settings::default());
+    pair.a.exec(&["ping", "-q", "-c", "1", VethPair::ADDRESS_B]);
+    send(&pair, b"this one");
+    let (trails, summary) = followed.finish().expect("the counts can be read");
+    to_port_4000(&trails);
+    assert!(icmp_of(&trails, 8).is_empty(), "{trails:#?}");
+    assert!(summary.left_out > 20, "{summary:?}");
+    let counted = summary.shown + summary.left_out + summary.lost;
+    assert_eq!(summary.produced, counted);
+}
+
 #[test]
 fn a_datagram_for_nobody_is_dropped_with_its_reason() {
     let pair = VethPair::new("trace-drop");
     let (trails, _, summary) = trace(&pair, || {
-        pair.a.within(|| {
-            let socket = UdpSocket::bind((VethPair::ADDRESS_A, 0)).expect("a socket");
-            let sent = socket.send_to(b"anybody?", (VethPair::ADDRESS_B, 4000));
-            assert_eq!(sent.expect("it is sent"), 8);
-        });
+        send(&pair, b"anybody?");
     });
     assert_eq!(summary.produced, summary.shown, "{summary:?}");
     let drops: Vec<&Trail> = trails.iter().filter(|t| t.verdict.is_drop()).collect();
@@ -145,7 +270,7 @@ fn a_datagram_for_nobody_is_dropped_with_its_reason() {
 fn a_namespace_that_is_not_there_is_an_error_that_names_it() {
     let selection = Selection {
         namespaces: vec!["pkt-nowhere".to_owned()],
-        filter: None,
+        ..Selection::default()
     };
     let error = Tracer::open(&selection).err().expect("it is refused");
     assert_eq!(error.kind(), pktrail::ErrorKind::NotFound);

@@ -61,6 +61,8 @@ struct net_device {
 };
 
 struct sock_common {
+	u16 skc_num;
+	u16 skc_family;
 	possible_net_t skc_net;
 };
 

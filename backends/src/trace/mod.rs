@@ -41,6 +41,8 @@ pub struct Selection {
     pub namespaces: Vec<String>,
     /// Decides at each point, on raw IP, until a packet fits; it is followed from there.
     pub filter: Option<Filter>,
+    /// Size of the ring of events in bytes: a power of two, at least a page. `None`: 4 MiB.
+    pub ring_bytes: Option<u32>,
 }
 
 /// What was attached, and what the kernel refused.
@@ -104,6 +106,9 @@ impl Tracer {
             .open_memory(PROGRAMS)
             .map_err(|cause| refused("cannot read the trace programs", cause))?;
         configure(&mut open, &btf, &inodes, &mut plan)?;
+        if let Some(bytes) = selection.ring_bytes {
+            resize(&mut open, bytes)?;
+        }
         let object = open.load().map_err(|cause| {
             refused(
                 "the kernel does not take the trace programs (are you root?)",
@@ -318,6 +323,18 @@ fn configure(
     let bytes = settings.initial_value_mut().unwrap_or_default();
     for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
         to.copy_from_slice(&word.to_ne_bytes());
+    }
+    Ok(())
+}
+
+fn resize(open: &mut OpenObject, bytes: u32) -> Result<()> {
+    if !bytes.is_power_of_two() || bytes < 4096 {
+        let what = format!("a ring of {bytes} bytes: give a power of two from 4096 on");
+        return Err(Error::new(ErrorKind::Usage, what));
+    }
+    for mut map in open.maps_mut().filter(|map| map.name() == "events") {
+        map.set_max_entries(bytes)
+            .map_err(|cause| refused("cannot set the size of the ring", cause))?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ pub(super) const TRACEPOINTS: &[&str] = &[
     "icmp_send",
     "sock_rcvqueue_full",
     "udp_fail_queue_rcv_skb",
+    "sk_data_ready",
 ];
 
 /// The slot of the first gap.
