@@ -5,6 +5,7 @@
 //! to its interface. No frame from before the real filter can be in the ring.
 
 use super::link::{self, Capture};
+use super::options::DEFAULT_BLOCK;
 use super::program;
 use super::walk::Link;
 use super::{Direction, Options, TimestampSource};
@@ -314,6 +315,7 @@ pub(super) fn shape(
     } else {
         options.retire_ms.max(1)
     };
+    let block_bytes = fitting_block(block_bytes, total);
     Ok(RingShape {
         block_bytes,
         blocks: (total.div_ceil(block_bytes)).clamp(2, 1 << 16),
@@ -322,6 +324,16 @@ pub(super) fn shape(
         lead_bytes: PAGE.max(HEADER_BYTES),
         retire_ms,
     })
+}
+
+/// A ring that was asked to be small gets smaller blocks than the usual ones, so
+/// that it is as small as asked and still has a few.
+fn fitting_block(block_bytes: usize, total: usize) -> usize {
+    if block_bytes != DEFAULT_BLOCK || total >= 4 * block_bytes {
+        return block_bytes;
+    }
+    let quarter = (total / 4).max(4 * PAGE);
+    1 << quarter.ilog2()
 }
 
 fn memory_bytes() -> Option<usize> {
@@ -334,6 +346,22 @@ fn memory_bytes() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_ring_is_as_small_as_asked() {
+        for (asked, block, blocks) in [(2 * MIB, MIB / 2, 4), (MIB, MIB / 4, 4), (1, 16384, 2)] {
+            let options = Options {
+                ring_bytes: Some(asked),
+                ..Options::new("lo")
+            };
+            let shape = shape(&options, 1, None).unwrap();
+            assert_eq!(
+                (shape.block_bytes, shape.blocks),
+                (block, blocks),
+                "{asked}"
+            );
+        }
+    }
 
     #[test]
     fn the_ring_is_sized_by_speed_and_never_small_unasked() {

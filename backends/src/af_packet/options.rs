@@ -8,6 +8,9 @@ use pktrail_core::{Error, ErrorKind, Result};
 /// The name that stands for all interfaces of a namespace.
 pub const ANY: &str = "any";
 
+/// The usual size of a ring block, in bytes.
+pub(super) const DEFAULT_BLOCK: usize = 1 << 20;
+
 /// Which way frames go that are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -94,7 +97,7 @@ impl Options {
             promiscuous: true,
             monitor: false,
             ring_bytes: None,
-            block_bytes: 1 << 20,
+            block_bytes: DEFAULT_BLOCK,
             retire_ms: 20,
             immediate: false,
             direction: Direction::InOut,
