@@ -374,10 +374,10 @@ mod tests {
         assert!(blocks(&options, 1, Some(10_000_000_000)) > 64);
         assert_eq!(blocks(&options, 4, None), 16);
         let asked = Options {
-            ring_bytes: Some(3 * MIB),
+            ring_bytes: Some(5 * MIB),
             ..options
         };
-        assert_eq!(blocks(&asked, 1, None), 3);
+        assert_eq!(blocks(&asked, 1, None), 5);
     }
 
     #[test]
