@@ -4,7 +4,7 @@ use pktrail::filter::{NoNames, Target};
 use pktrail::trace::{Followed, Selection, Summary, Tracer};
 use pktrail::trail::{Change, Settings, Trail, Verdict};
 use pktrail::{Filter, LinkType};
-use pktrail_tests::netns::VethPair;
+use pktrail_tests::netns::{Netns, VethPair};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -223,6 +223,73 @@ fn every_event_is_shown_or_counted_as_lost_when_the_ring_overflows() {
     assert!(summary.shown > 100 && summary.lost > 1000, "{summary:?}");
     assert_eq!(summary.produced, summary.shown + summary.lost);
     assert_eq!(summary.lost, summary.lost_in_kernel);
+}
+
+/// Joins `b` to one namespace more, for which it forwards: 10.78.0.2.
+fn behind(pair: &VethPair) -> Netns {
+    let c = Netns::new("trace-far");
+    let far = ["pkt-far", "netns", c.name()];
+    let mut make = vec![
+        "ip", "link", "add", "pkt-near", "type", "veth", "peer", "name",
+    ];
+    make.extend(far);
+    pair.b.exec(&make);
+    pair.b
+        .exec(&["ip", "address", "add", "10.78.0.1/24", "dev", "pkt-near"]);
+    pair.b.exec(&["ip", "link", "set", "pkt-near", "up"]);
+    pair.b.exec(&["sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+    c.exec(&["ip", "address", "add", "10.78.0.2/24", "dev", "pkt-far"]);
+    c.exec(&["ip", "link", "set", "pkt-far", "up"]);
+    c.exec(&["ip", "route", "add", "default", "via", "10.78.0.1"]);
+    let via = ["via", VethPair::ADDRESS_B];
+    let mut route = vec!["ip", "route", "add", "10.78.0.0/24"];
+    route.extend(via);
+    pair.a.exec(&route);
+    c
+}
+
+#[test]
+fn forwarding_is_one_trail_over_three_namespaces_until_the_ttl_ends() {
+    let pair = VethPair::new("trace-forward");
+    let c = behind(&pair);
+    let sink = c.within(|| UdpSocket::bind(("10.78.0.2", 4000)).expect("a socket"));
+    let send = |ttl: u32| {
+        pair.a.within(|| {
+            let socket = UdpSocket::bind((VethPair::ADDRESS_A, 0)).expect("a socket");
+            socket.set_ttl(ttl).expect("a TTL");
+            socket
+                .send_to(b"far", ("10.78.0.2", 4000))
+                .expect("it is sent");
+        });
+    };
+    let (trails, mut followed, _) = trace(&pair, || {
+        send(64);
+        let mut buffer = [0; 10];
+        sink.recv_from(&mut buffer).expect("it arrives");
+    });
+    let trail = to_port_4000(&trails);
+    let way = way(trail, &mut followed);
+    let (a, b) = (pair.a.name(), pair.b.name());
+    in_order(
+        &way,
+        &[
+            format!("net_dev_start_xmit pkt-a@{a}"),
+            format!("nf:prerouting:-99 pkt-b@{b}"),
+            format!("nf:forward:51 pkt-near@{b}"),
+            format!("net_dev_start_xmit pkt-near@{b}"),
+            format!("netif_receive_skb pkt-far@{}", c.name()),
+        ],
+    );
+    let ttl = Change::Ttl { from: 64, to: 63 };
+    assert!(trail.hops.iter().any(|hop| hop.changes.contains(&ttl)));
+
+    let (trails, _, _) = trace(&pair, || send(1));
+    let Verdict::Dropped(dropped) = &to_port_4000(&trails).verdict else {
+        panic!("{trails:#?}")
+    };
+    assert_eq!(dropped.function, "ip_forward");
+    let cause = dropped.cause.expect("a known cause");
+    assert!(cause.sentence.contains("TTL"), "{}", cause.sentence);
 }
 
 #[test]

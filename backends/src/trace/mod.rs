@@ -109,12 +109,7 @@ impl Tracer {
         if let Some(bytes) = selection.ring_bytes {
             resize(&mut open, bytes)?;
         }
-        let object = open.load().map_err(|cause| {
-            refused(
-                "the kernel does not take the trace programs (are you root?)",
-                cause,
-            )
-        })?;
+        let object = open.load().map_err(not_loaded)?;
         let links = attach_tracepoints(&object, &mut plan)?;
         let places: Vec<Option<&str>> = match &selection.namespaces[..] {
             [] => std::iter::once(None)
@@ -276,6 +271,17 @@ fn refused(what: &str, cause: libbpf_rs::Error) -> Error {
         _ => ErrorKind::System,
     };
     Error::new(kind, what).with_source(cause)
+}
+
+fn not_loaded(cause: libbpf_rs::Error) -> Error {
+    let what = match cause.kind() {
+        libbpf_rs::ErrorKind::PermissionDenied => {
+            "tracing needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: run it as root. If you are, \
+             this kernel refuses a trace program"
+        }
+        _ => "the kernel does not take the trace programs",
+    };
+    refused(what, cause)
 }
 
 /// The inodes of the namespaces with these names.
