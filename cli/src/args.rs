@@ -206,6 +206,14 @@ pub(crate) struct Args {
     /// Print the compiled filter (-d), as C (-dd), as numbers (-ddd)
     #[arg(short = 'd', action = ArgAction::Count, help_heading = "Filter")]
     pub dump_filter: u8,
+    /// How the expression was understood, and the decisions it became: text or dot (Graphviz)
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "text", help_heading = "Filter")]
+    pub explain: Option<String>,
+    /// The filter as an eBPF program, listed: xdp or tc
+    #[arg(long, value_name = "CONTEXT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "xdp", help_heading = "Filter")]
+    pub ebpf: Option<String>,
     /// The expression also holds behind VLAN tags without `vlan` in it
     #[arg(long = "any-tag", help_heading = "Filter")]
     pub any_tag: bool,

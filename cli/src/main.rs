@@ -13,6 +13,7 @@ mod plan;
 mod read;
 mod report;
 mod run;
+mod show;
 mod size;
 mod text_sink;
 #[cfg(feature = "trace")]
@@ -22,9 +23,7 @@ mod usage;
 use args::Args;
 use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
-use pktrail::filter::Instruction;
-use pktrail::{ErrorKind, LinkType, Program, Result};
-use plan::Wanted;
+use pktrail::{ErrorKind, Result};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
@@ -86,44 +85,13 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     keep::window(&args)?;
     read::between(&args)?;
     let filter = plan::filter(&args)?;
-    if args.dump_filter > 0 {
-        let link_type = dump_link_type(&args)?;
-        let everything = Wanted::Expression(String::new());
-        let filter = filter.unwrap_or(everything);
-        let filter = filter.for_file(&args, link_type, plan::snaplen(&args)?)?;
-        return print_either(
-            args.json,
-            || instructions(&filter.program),
-            || match args.dump_filter {
-                1 => filter.program.listing(),
-                2 => filter.program.c_listing(),
-                _ => filter.program.decimal_listing(),
-            },
-        );
+    if show::is_wanted(&args) {
+        return show::filter(&args, filter);
     }
     match args.read.is_some() || args.read_list.is_some() {
         true => read::files(&args, filter),
         false => live::capture(&args, filter),
     }
-}
-
-/// What a filter that is printed is compiled for: as asked, or what the file or
-/// interface has.
-fn dump_link_type(args: &Args) -> Result<LinkType> {
-    if let Some(link_type) = plan::link_type(args)? {
-        return Ok(link_type);
-    }
-    match (&args.read, args.interfaces.first()) {
-        (Some(path), _) => read::link_type(path),
-        (None, Some(word)) => devices::link_type_by_word(word, args.netns.as_deref()),
-        (None, None) => Ok(LinkType::ETHERNET),
-    }
-}
-
-/// A compiled filter as JSON.
-fn instructions(program: &Program) -> Value {
-    let one = |it: &Instruction| json!({"code": it.code, "jt": it.jt, "jf": it.jf, "k": it.k});
-    Value::Array(program.instructions().iter().map(one).collect())
 }
 
 /// Writes a line of JSON or text to standard output.

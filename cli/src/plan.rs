@@ -145,16 +145,20 @@ impl Wanted {
         match self {
             Self::Program(filter) => Ok(filter),
             Self::Expression(text) => {
-                let (any_tag, inner) = (args.any_tag, args.inner);
-                let target = Target {
-                    any_tag,
-                    inner,
-                    ..Target::new(link_type, snaplen)
-                };
+                let target = target(args, link_type, snaplen);
                 Filter::compile(&text, &target, &mut SystemNames::new())
                     .map_err(|error| picture(error, &text))
             }
         }
+    }
+}
+
+/// What an expression is compiled for.
+pub(crate) fn target(args: &Args, link_type: LinkType, snaplen: u32) -> Target {
+    Target {
+        any_tag: args.any_tag,
+        inner: args.inner,
+        ..Target::new(link_type, snaplen)
     }
 }
 

@@ -257,6 +257,16 @@ fn an_expression_reaches_behind_tags_and_into_tunnels_on_request() {
 }
 
 #[test]
+fn an_expression_is_explained() {
+    let text = |words: &[&str]| String::from_utf8(run(words).stdout).unwrap();
+    let words = text(&["--explain", "tcp port 80 or 443"]);
+    assert!(words.contains("80") && words.lines().count() > 4, "{words}");
+    assert!(text(&["--explain=dot", "arp"]).starts_with("digraph"));
+    assert!(text(&["--ebpf", "arp"]).contains("exit"));
+    assert_eq!(run(&["--explain=svg", "arp"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_program_from_a_file_is_printed_in_three_forms() {
     let path = std::env::temp_dir().join(format!("pkt-cli-{}.bpf", std::process::id()));
     // tcpdump -y EN10MB -ddd arp
