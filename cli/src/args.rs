@@ -142,6 +142,9 @@ pub(crate) struct Args {
     /// File format: pcapng, pcap (microseconds) or pcap-ns
     #[arg(long, value_name = "FORMAT", help_heading = "Write")]
     pub format: Option<String>,
+    /// Compress while writing: zstd[:1-22] or gz[:0-9]; -C counts what goes in
+    #[arg(long, value_name = "zstd|gz[:LEVEL]", help_heading = "Write")]
+    pub compress: Option<String>,
     /// Allow several link types in one pcapng file; tcpdump cannot read it
     #[arg(long = "mixed-link-types", help_heading = "Write")]
     pub mixed_link_types: bool,

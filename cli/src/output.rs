@@ -7,13 +7,14 @@ use crate::size;
 use crate::text_sink::{CountSink, Form, TextSink};
 use pktrail::limit::{Limit, Limits};
 use pktrail::names::SystemNames;
-use pktrail::output::{Event, FileSink, Format, Output};
+use pktrail::output::{Compression, Event, FileSink, Format, Output};
 use pktrail::pcap::Precision;
 use pktrail::pcapng::{Encoder, Section};
 use pktrail::rotation::{Rules, parse_size};
 use pktrail::tee::Tee;
 use pktrail::text::Printer;
-use pktrail::{Interface, Result, Sink};
+use pktrail::{Error, Interface, Result, Sink};
+use std::path::Path;
 
 /// What the sink needs to know of the source.
 pub(crate) struct Origin {
@@ -50,6 +51,7 @@ pub(crate) fn check(args: &Args) -> Result<()> {
         return Err(usage("--align has a meaning only with -G SECONDS"));
     }
     format_name(args)?;
+    compression(args)?;
     rules(args)?;
     limits(args)?;
     Ok(())
@@ -66,6 +68,7 @@ pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<FileSink>> {
     output.is_live = origin.live_since_ns.is_some();
     output.interfaces.clone_from(&origin.interfaces);
     output.packet_buffered = args.packet_buffered;
+    output.compression = compression(args)?;
     output.command = args.post_rotate.as_ref().map(Into::into);
     output.file_log.clone_from(&args.file_log);
     output.owner = origin.owner;
@@ -142,6 +145,7 @@ fn unused_flag(args: &Args) -> Option<&'static str> {
         ("--file-log", args.file_log.is_some()),
         ("--max-files", args.max_files.is_some()),
         ("--format", args.format.is_some()),
+        ("--compress", args.compress.is_some()),
     ];
     flags
         .iter()
@@ -150,8 +154,20 @@ fn unused_flag(args: &Args) -> Option<&'static str> {
 }
 
 /// The format by `--format`, or by the file's name.
+fn compression(args: &Args) -> Result<Option<Compression>> {
+    let compression = args.compress.as_deref().map(str::parse).transpose();
+    compression.map_err(|error: Error| error.context("--compress"))
+}
+
 fn format_name(args: &Args) -> Result<&'static str> {
-    let name = args.write.as_ref().and_then(|path| path.extension());
+    let mut name = args.write.as_ref().and_then(|path| path.extension());
+    if let (Some(path), Some(_)) = (&args.write, &args.compress)
+        && name.is_some_and(|name| ["gz", "zst"].iter().any(|end| name == *end))
+    {
+        name = path
+            .file_stem()
+            .and_then(|stem| Path::new(stem).extension());
+    }
     let by_name = match name.and_then(|extension| extension.to_str()) {
         Some("pcap" | "cap" | "dmp") => "pcap",
         _ => "pcapng",

@@ -6,6 +6,7 @@
 //! the encoders of [`pcapng`](crate::pcapng) and [`pcap`](crate::pcap).
 
 mod closer;
+mod compress;
 mod counts;
 mod format;
 mod opening;
@@ -17,6 +18,7 @@ mod target;
 mod tests;
 
 pub use closer::Event;
+pub use compress::Compression;
 pub use format::Format;
 pub use record::FileRecord;
 pub use sink::FileSink;
@@ -50,6 +52,9 @@ pub struct Output {
     pub interfaces: Vec<Interface>,
     /// `-U`: each batch is written at once. Otherwise within a second.
     pub packet_buffered: bool,
+    /// Compresses while writing, on threads of its own. What was written can
+    /// be read within a second; the sizes in `rules` are those before compression.
+    pub compression: Option<Compression>,
     /// Whether finished files are brought to the disk (fsync) before they are
     /// reported.
     pub sync: bool,
@@ -80,6 +85,7 @@ impl Output {
             is_live: true,
             interfaces: Vec::new(),
             packet_buffered: false,
+            compression: None,
             sync: false,
             statistics_every: Some(Duration::from_secs(5)),
             command: None,

@@ -1,6 +1,7 @@
 //! The sink that writes files.
 
 use super::closer::{Closer, Settings};
+use super::compress::Compression;
 use super::format::Format;
 use super::target::Target;
 use super::{FileRecord, Output, counts, opening};
@@ -35,6 +36,7 @@ pub struct FileSink {
     rotation: Option<Rotation>,
     is_live: bool,
     packet_buffered: bool,
+    compression: Option<Compression>,
     statistics_every_ns: Option<u64>,
     closer: Closer,
     target: Option<Target>,
@@ -93,6 +95,7 @@ impl FileSink {
             rotation,
             is_live: output.is_live,
             packet_buffered: output.packet_buffered,
+            compression: output.compression,
             statistics_every_ns: output.statistics_every.map(nanoseconds),
             closer: Closer::new(Settings {
                 sync: output.sync,
@@ -164,7 +167,11 @@ impl FileSink {
             true => Target::stdout(),
             false => Target::open(path),
         };
-        self.target = Some(target.inspect_err(|_| self.buffer.clear())?);
+        let mut target = target.inspect_err(|_| self.buffer.clear())?;
+        if let Some(compression) = self.compression {
+            target.compress(compression)?;
+        }
+        self.target = Some(target);
         self.record = FileRecord {
             path: path.into(),
             ..FileRecord::default()
@@ -193,12 +200,16 @@ impl FileSink {
             self.format.end(&mut self.buffer);
             self.flush()?;
             self.put_index()?;
+            self.end_compression()
+                .map_err(|cause| self.write_error(cause))?;
         }
         self.hand_over()
     }
 
     /// Hands the file to the closer as it is.
     fn hand_over(&mut self) -> Result<()> {
+        // After an error that is told already this one says nothing new.
+        let _ = self.end_compression();
         let Some(target) = self.target.take() else {
             return Ok(());
         };
@@ -211,7 +222,7 @@ impl FileSink {
         lost.writer = lost.writer.max(own.writer);
         let mut record = std::mem::take(&mut self.record);
         record.packets = target.frames();
-        record.bytes = target.bytes();
+        record.bytes = target.stored_bytes();
         record.lost = lost.since(&self.lost_before);
         self.lost_before = lost;
         self.closer.finish(target.into_file(), record)
@@ -234,13 +245,24 @@ impl FileSink {
         result.map_err(|cause| self.write_error(cause))
     }
 
+    /// Waits for the threads that compress, and counts what has arrived.
+    fn end_compression(&mut self) -> io::Result<()> {
+        let Some(target) = &mut self.target else {
+            return Ok(());
+        };
+        let before = target.frames();
+        let result = target.end_compression();
+        self.arrived += target.frames() - before;
+        result
+    }
+
     /// Says what a failed write(2) means for the file and for the frames.
     fn write_error(&mut self, cause: io::Error) -> Error {
         let Some(target) = &self.target else {
             return Error::io("cannot write", cause);
         };
         let name = target.name();
-        let (frames, bytes) = (target.frames(), target.bytes());
+        let (frames, bytes) = (target.frames(), target.stored_bytes());
         let is_regular = target.is_regular();
         let error = Error::io(format!("cannot write to {name}"), cause);
         if error.kind() == ErrorKind::BrokenPipe {
@@ -265,6 +287,7 @@ impl FileSink {
     /// Appends the index of a finished file in which a reader can seek.
     fn put_index(&mut self) -> Result<()> {
         if let Some(target) = &self.target
+            && self.compression.is_none()
             && self.format.is_pcapng()
             && target.is_regular()
             && target.path().as_os_str() != "-"

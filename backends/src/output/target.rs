@@ -1,5 +1,6 @@
 //! One open file, pipe or device that is being written.
 
+use super::compress::{Compression, Compressor};
 use super::format::Format;
 use crate::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -16,6 +17,7 @@ pub(super) struct Target {
     is_regular: bool,
     /// Whether the file did not exist before.
     is_new: bool,
+    compressor: Option<Compressor>,
     /// Bytes written, all of whole blocks.
     bytes: u64,
     /// Frames in them.
@@ -58,9 +60,35 @@ impl Target {
             path: path.into(),
             is_regular,
             is_new: false,
+            compressor: None,
             bytes: 0,
             frames: 0,
         }
+    }
+
+    /// Compresses all that is written from now on.
+    pub(super) fn compress(&mut self, compression: Compression) -> Result<()> {
+        let failed = |cause| Error::io(format!("cannot use {}", self.name()), cause);
+        let copy = self.file.try_clone().map_err(failed)?;
+        self.compressor = Some(Compressor::new(compression, copy, self.is_regular));
+        Ok(())
+    }
+
+    /// Waits until all that was to be compressed has reached the file.
+    pub(super) fn end_compression(&mut self) -> io::Result<()> {
+        let Some(compressor) = &mut self.compressor else {
+            return Ok(());
+        };
+        let result = compressor.finish();
+        self.frames = compressor.frames();
+        result
+    }
+
+    /// The length of the file, which is not that of the blocks if it is
+    /// compressed.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        let compressed = self.compressor.as_ref().map(Compressor::bytes);
+        compressed.unwrap_or(self.bytes)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -99,6 +127,12 @@ impl Target {
     /// fails, what was written of a last cut block is taken back where the file
     /// allows it, and `bytes` and `frames` say what is there.
     pub(super) fn write(&mut self, bytes: &[u8], frames: u64, format: &Format) -> io::Result<()> {
+        if let Some(compressor) = &mut self.compressor {
+            let result = compressor.write(bytes, frames);
+            self.bytes += bytes.len() as u64;
+            self.frames = compressor.frames();
+            return result;
+        }
         match write_all(&mut self.file, bytes) {
             Ok(()) => {
                 self.bytes += bytes.len() as u64;

@@ -2,6 +2,7 @@
 //! we write they read, what they write we read, and nothing is lost between.
 //! Needs these programs, gzip, zstd and lz4; no privilege.
 
+mod compress;
 mod damage;
 mod index;
 mod peers;
