@@ -57,3 +57,30 @@ fn after_kill_9_the_whole_pieces_are_read() {
         assert!(found.iter().copied().eq(0..found.len() as u32));
     }
 }
+
+#[test]
+fn what_the_threads_cannot_take_is_lost_in_the_ring_and_counted() {
+    let (pair, folder) = (VethPair::new("zipslow"), Folder::new("program-zipslow"));
+    let file = folder.path("s");
+    let path = file.to_str().unwrap();
+    let words = [
+        "--compress",
+        "gz:9",
+        "--ring",
+        "512K",
+        "--block",
+        "128K",
+        "-w",
+        path,
+    ];
+    let running = Running::start(&mut on_cable(&pair, &words), &folder);
+    send(&pair, 0..30_000, 1_400, Duration::ZERO);
+    let ended = running.stop();
+    let delivered = ended.assert_accounted(30_000);
+    let ring = ended.account()["lost"]["ring"].as_u64().unwrap();
+    assert_eq!(delivered + ring, 30_000, "nothing is lost anywhere else");
+    assert_eq!(ended.status.success(), ring == 0);
+    let found = numbers(&file);
+    assert_eq!(found.len() as u64, delivered);
+    assert!(found.is_sorted());
+}
