@@ -109,6 +109,8 @@ fn a_ping_is_followed_through_both_namespaces_and_back() {
         );
     }
     // A ping with a datagram socket reads the reply itself, one with a raw socket its clone.
+    let copied = sent.iter().filter(|t| t.verdict.is_drop()).count();
+    assert_eq!(copied, clones.len(), "{trails:#?}");
     let families: Vec<u64> = sent.iter().map(|trail| trail.id.family).collect();
     assert!(
         clones

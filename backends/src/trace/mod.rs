@@ -101,15 +101,16 @@ impl Tracer {
             let what = "cannot read the kernel's types in /sys/kernel/btf/vmlinux";
             Error::new(kind, what).with_source(cause)
         })?;
-        let mut plan = Plan::default();
-        let mut open = ObjectBuilder::default()
-            .open_memory(PROGRAMS)
-            .map_err(|cause| refused("cannot read the trace programs", cause))?;
-        configure(&mut open, &btf, &inodes, &mut plan)?;
-        if let Some(bytes) = selection.ring_bytes {
-            resize(&mut open, bytes)?;
-        }
-        let object = open.load().map_err(not_loaded)?;
+        let (object, mut plan) = load(|plan| {
+            let mut open = ObjectBuilder::default()
+                .open_memory(PROGRAMS)
+                .map_err(|cause| refused("cannot read the trace programs", cause))?;
+            configure(&mut open, &btf, &inodes, plan)?;
+            if let Some(bytes) = selection.ring_bytes {
+                resize(&mut open, bytes)?;
+            }
+            Ok(open)
+        })?;
         let links = attach_tracepoints(&object, &mut plan)?;
         let places: Vec<Option<&str>> = match &selection.namespaces[..] {
             [] => std::iter::once(None)
@@ -273,6 +274,50 @@ fn refused(what: &str, cause: libbpf_rs::Error) -> Error {
     Error::new(kind, what).with_source(cause)
 }
 
+/// Loads what `open` makes; if the kernel refuses it as a whole, whatever it takes of it. Older
+/// kernels have no netfilter programs, and tracepoints with fewer arguments.
+fn load(open: impl Fn(&mut Plan) -> Result<OpenObject>) -> Result<(Object, Plan)> {
+    let mut plan = Plan::default();
+    let cause = match open(&mut plan)?.load() {
+        Ok(object) => return Ok((object, plan)),
+        Err(cause) => cause,
+    };
+    let names = wanted(&open(&mut Plan::default())?);
+    let mut taken = HashSet::new();
+    for name in names {
+        let mut alone = open(&mut Plan::default())?;
+        only(&mut alone, |program| program == name);
+        match alone.load() {
+            Ok(_) => {
+                taken.insert(name);
+            }
+            Err(error) => plan.refused.push((name, error.to_string())),
+        }
+    }
+    if taken.is_empty() {
+        return Err(not_loaded(cause));
+    }
+    let mut open = open(&mut Plan::default())?;
+    only(&mut open, |program| taken.contains(program));
+    Ok((open.load().map_err(not_loaded)?, plan))
+}
+
+/// The programs that are to be loaded.
+fn wanted(open: &OpenObject) -> Vec<String> {
+    let programs = open.progs().filter(|program| program.autoload());
+    programs
+        .map(|program| program.name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Leaves out all programs but those that `keep` names.
+fn only(open: &mut OpenObject, keep: impl Fn(&str) -> bool) {
+    for mut program in open.progs_mut() {
+        let kept = keep(&program.name().to_string_lossy());
+        program.set_autoload(kept && program.autoload());
+    }
+}
+
 fn not_loaded(cause: libbpf_rs::Error) -> Error {
     let what = match cause.kind() {
         libbpf_rs::ErrorKind::PermissionDenied => {
@@ -375,7 +420,7 @@ fn attach_tracepoints(object: &Object, plan: &mut Plan) -> Result<Vec<Link>> {
 fn attach_hooks(object: &Object, places: &[Option<&str>], plan: &mut Plan) -> Vec<OwnedFd> {
     let mut programs: Vec<(i32, BorrowedFd<'_>)> = Vec::new();
     let all: Vec<_> = object.progs().collect();
-    for program in &all {
+    for program in all.iter().filter(|program| program.autoload()) {
         let name = program.name().to_string_lossy();
         let slot = name.strip_prefix("nf_").and_then(|n| n.parse().ok());
         let priority = slot.and_then(|slot: usize| slot::PRIORITIES.get(slot));

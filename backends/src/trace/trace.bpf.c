@@ -317,10 +317,10 @@ SEC("tp_btf/sk_data_ready") int tp_sk_data_ready(u64 *ctx)
 	struct arriving *now = bpf_map_lookup_elem(&arriving, &zero);
 	u64 skb;
 
-	/* AF_INET and AF_INET6. The number of a raw socket is its protocol. */
-	if (!now || !now->skb || (family != 2 && family != 10))
-		return 0;
-	if (port != now->port && port != now->protocol)
+	/* AF_INET and AF_INET6. A raw socket gets a clone, which is not this buffer: its number is
+	 * a protocol, no port.
+	 */
+	if (!now || !now->skb || (family != 2 && family != 10) || port != now->port)
 		return 0;
 	skb = now->skb;
 	record.netns = sk->__sk_common.skc_net.net->ns.inum;
