@@ -14,6 +14,7 @@ mod live;
 mod machine;
 mod numbers;
 mod packets;
+mod speed;
 mod syntax;
 
 use dice::Dice;
