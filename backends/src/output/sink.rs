@@ -40,6 +40,9 @@ pub struct FileSink {
     statistics_every_ns: Option<u64>,
     closer: Closer,
     target: Option<Target>,
+    /// Batches without frames that came before the first file, whose name may
+    /// depend on the first frame's time.
+    early: Vec<Batch>,
     /// The file that is being written.
     record: FileRecord,
     index: Indexer,
@@ -105,6 +108,7 @@ impl FileSink {
                 observer: output.observer,
             }),
             target: None,
+            early: Vec::new(),
             record: FileRecord::default(),
             index: Indexer::default(),
             buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
@@ -302,11 +306,22 @@ impl FileSink {
         self.taken - self.arrived - self.unwanted - self.refused
     }
 
+    /// Takes what came before there was a file.
+    fn take_early(&mut self) -> Result<()> {
+        for batch in std::mem::take(&mut self.early) {
+            self.take(batch)?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, batch: Batch) -> Result<Flow> {
-        if self.target.is_none()
-            && let Some(first) = batch.frames.first()
-        {
+        if self.target.is_none() {
+            let Some(first) = batch.frames.first() else {
+                self.early.push(batch);
+                return Ok(Flow::Continue);
+            };
             self.begin(first.timestamp_ns)?;
+            self.take_early()?;
         }
         if batch.interfaces.len() > self.interfaces.len() {
             self.interfaces = Arc::clone(&batch.interfaces);
@@ -497,7 +512,7 @@ impl Sink for FileSink {
             let now = now_ns();
             result = match self.target {
                 // Reading a file that has no frames still makes one.
-                None => self.begin(now),
+                None => self.begin(now).and_then(|()| self.take_early()),
                 Some(_) => Ok(()),
             };
             result = result

@@ -279,6 +279,41 @@ fn a_file_that_is_read_is_split_by_its_own_times() {
 }
 
 #[test]
+fn notes_before_the_first_frame_wait_for_the_file() {
+    let folder = Folder::new("early");
+    let rules = Rules {
+        seconds: Some(60),
+        ..Rules::default()
+    };
+    let mut sink = FileSink::open(Output {
+        rules,
+        is_live: false,
+        ..output(folder.0.join("early.pcapng"))
+    })
+    .unwrap();
+    let note = crate::Note {
+        before: 0,
+        block_type: 4,
+        body: vec![0; 4],
+    };
+    sink.write(Batch {
+        notes: vec![note],
+        ..Batch::default()
+    })
+    .unwrap();
+    sink.write(numbered(0..10, 1_700_000_000_000_000_000))
+        .unwrap();
+    sink.finish(&Account::default()).unwrap();
+    let bytes = std::fs::read(folder.0.join("early.pcapng")).unwrap();
+    assert_eq!(
+        bytes[..4],
+        [0x0a, 0x0d, 0x0d, 0x0a],
+        "a section header comes first"
+    );
+    assert_eq!(numbers(folder.0.join("early.pcapng")), all(10));
+}
+
+#[test]
 fn what_was_written_is_on_disk_within_a_second_and_with_u_at_once() {
     let folder = Folder::new("flush");
     for (packet_buffered, at_once) in [(false, 0), (true, 5)] {
