@@ -1,7 +1,8 @@
 # One command for each thing a developer does. What it does is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz asan bless deny clean-net fresh-root-demo fresh-root-test
+.PHONY: help demo test test-guest check bench fuzz asan bless deny clean-net fresh-root-demo
+.PHONY: fresh-root-test
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +14,10 @@ demo: ## capture real traffic between two network namespaces, and print it
 test: ## install what is missing and run every test
 	@scripts/setup test
 	@scripts/test
+
+test-guest: ## tests under the stock kernels 6.1 and 6.12, in guests that QEMU emulates
+	@scripts/setup test
+	@scripts/test --guests
 
 check: ## format, clippy, documentation, tidy, public API, licences
 	@scripts/check

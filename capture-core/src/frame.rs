@@ -54,7 +54,8 @@ impl Flags {
     pub const CHECKSUM_NOT_READY: Self = Self(1 << 9);
     /// The kernel or the device has verified the transport checksum.
     pub const CHECKSUM_VALID: Self = Self(1 << 10);
-    /// The frame is a TCP segment still to be cut up, or was put together.
+    /// The frame is a TCP segment still to be cut up, or was put together. Live
+    /// captures tell since Linux 6.3 (TP_STATUS_GSO_TCP).
     pub const TCP_SEGMENTATION: Self = Self(1 << 11);
 
     /// The same flags and those of `other`.

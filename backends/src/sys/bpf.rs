@@ -14,6 +14,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
     reason = "for programs that choose a member of a fanout group"
 )]
 pub(crate) const PROGRAM_SOCKET_FILTER: u32 = 1;
+/// `BPF_PROG_TYPE_SCHED_CLS`: tc.
+pub(crate) const PROGRAM_TC: u32 = 3;
 /// `BPF_PROG_TYPE_XDP`.
 pub(crate) const PROGRAM_XDP: u32 = 6;
 

@@ -64,11 +64,21 @@ pub(crate) fn udp(netns: &Netns, address: &str, port: u16) -> UdpSocket {
 /// Sends numbered frames from `a` to `b` of the pair. Somebody listens there, so
 /// that no ICMP error comes back.
 pub(crate) fn send(pair: &VethPair, numbers: std::ops::Range<u32>, size: usize) {
-    let _listener = udp(&pair.b, VethPair::ADDRESS_B, PORT);
+    let listener = udp(&pair.b, VethPair::ADDRESS_B, PORT);
     let socket = udp(&pair.a, VethPair::ADDRESS_A, 0);
+    let last = numbers.end.saturating_sub(1);
     for number in numbers {
         let sent = socket.send_to(&payload(number, size), (VethPair::ADDRESS_B, PORT));
         sent.expect("send");
+    }
+    // Another CPU may still be receiving, and would find nobody. The last frame may
+    // have found no room in the socket, so silence is an end too.
+    (listener.set_read_timeout(Some(Duration::from_millis(100)))).expect("set a time");
+    let mut data = vec![0; size.max(8)];
+    while let Ok(len) = listener.recv(&mut data) {
+        if number(&data[..len]) == Some(last) {
+            break;
+        }
     }
 }
 

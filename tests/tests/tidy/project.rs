@@ -113,7 +113,7 @@ pub(crate) fn test_targets(metadata: &Value, listed: &str) -> Vec<String> {
             if target["kind"][0] != "test" || target["test"] != false {
                 continue;
             }
-            let rows = ["peers", "netns"].map(|p| format!("{p} {name} {package_name}"));
+            let rows = ["peers", "netns", "guest"].map(|p| format!("{p} {name} {package_name}"));
             // A fourth word is the feature that the target needs.
             let without_feature =
                 |line: &str| line.splitn(4, ' ').take(3).collect::<Vec<_>>().join(" ");
@@ -123,7 +123,7 @@ pub(crate) fn test_targets(metadata: &Value, listed: &str) -> Vec<String> {
             {
                 complaints.push(format!(
                     "{package_name}: 'make test' does not run the target {name}: its name must \
-                     have the word peers or netns, the privilege it needs"
+                     have the word peers, netns or guest, the privilege it needs"
                 ));
             }
         }
