@@ -102,6 +102,8 @@ impl Drop for Running {
 pub fn measure(peer: &Peer, plan: &Plan) -> Result<Outcome> {
     let file = match plan.output {
         Output::Null => PathBuf::from("/dev/null"),
+        // Each writes its native format: ours is known by the name.
+        Output::Disk if peer.ours => plan.folder.join("pkt-live.pcapng"),
         Output::Disk => plan.folder.join("pkt-live.cap"),
     };
     let mut running = start(peer, plan, &file)?;

@@ -253,7 +253,7 @@ fn observe(event: Event) {
         Event::CommandLeft { path } => {
             report::note(&format!("-z for {} is still at work", path.display()));
         }
-        Event::Failed(text) => report::note(&text),
+        Event::Notice(text) | Event::Failed(text) => report::note(&text),
         _ => {}
     }
 }

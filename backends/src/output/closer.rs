@@ -32,6 +32,8 @@ pub enum Event {
         /// The file.
         path: PathBuf,
     },
+    /// Something that a person should know of how files are written.
+    Notice(String),
     /// Something is wrong with a finished file or with the file log; the end of
     /// the capture will report the first of these.
     Failed(String),
@@ -48,9 +50,10 @@ pub(super) struct Settings {
 enum Job {
     Finish(File, FileRecord),
     Remove(PathBuf),
+    Say(String),
 }
 
-/// The thread begins with the first finished file: by then the program has
+/// The thread begins with the first finished file or notice: by then the program has
 /// dropped its privileges, and the thread and the commands have none either.
 pub(super) struct Closer {
     settings: Option<Settings>,
@@ -73,6 +76,11 @@ impl Closer {
     /// Removes a file that is no longer kept.
     pub(super) fn remove(&mut self, path: PathBuf) -> Result<()> {
         self.send(Job::Remove(path))
+    }
+
+    /// Tells the observer something.
+    pub(super) fn say(&mut self, text: String) -> Result<()> {
+        self.send(Job::Say(text))
     }
 
     /// Waits until all files are closed, and for their commands as long as was
@@ -127,6 +135,7 @@ impl Work {
             match job {
                 Ok(Job::Finish(file, record)) => self.finish(file, record),
                 Ok(Job::Remove(path)) => self.remove(path),
+                Ok(Job::Say(text)) => self.tell(Event::Notice(text)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }

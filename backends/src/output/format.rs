@@ -110,6 +110,17 @@ impl Format {
         }
     }
 
+    /// A padding block that takes a file of `end` bytes to a multiple of `unit`.
+    pub(super) fn padding(&self, unit: usize, end: u64) -> Vec<u8> {
+        let past = (end % unit as u64) as usize;
+        let mut padding = Vec::new();
+        // The rest may be too short for a block.
+        if matches!(self.0, Kind::Pcapng(_)) && !pcapng::padding(unit - past, &mut padding) {
+            pcapng::padding(2 * unit - past, &mut padding);
+        }
+        padding
+    }
+
     pub(super) fn statistics(&self, statistics: &Statistics, out: &mut Vec<u8>) {
         if let Kind::Pcapng(encoder) = &self.0 {
             encoder.statistics(statistics, out);

@@ -8,9 +8,9 @@
 mod closer;
 mod compress;
 mod counts;
+mod direct;
 mod format;
 mod opening;
-
 mod record;
 mod sink;
 mod target;
@@ -55,6 +55,9 @@ pub struct Output {
     /// Compresses while writing, on threads of its own. What was written can
     /// be read within a second; the sizes in `rules` are those before compression.
     pub compression: Option<Compression>,
+    /// Whether full blocks of a live capture go past the page cache (O_DIRECT),
+    /// several under way at once, where the file system and the kernel allow it.
+    pub direct: bool,
     /// Whether finished files are brought to the disk (fsync) before they are
     /// reported.
     pub sync: bool,
@@ -86,6 +89,7 @@ impl Output {
             interfaces: Vec::new(),
             packet_buffered: false,
             compression: None,
+            direct: true,
             sync: false,
             statistics_every: Some(Duration::from_secs(5)),
             command: None,

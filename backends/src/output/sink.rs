@@ -5,9 +5,9 @@ use super::compress::Compression;
 use super::format::Format;
 use super::target::Target;
 use super::{FileRecord, Output, counts, opening};
-use crate::pcapng::Indexer;
+use crate::pcapng::{self, Indexer};
 use crate::rotation::{Rotation, Turn};
-use crate::{Account, Batch, Error, ErrorKind, Flow, Interface, Losses, Result, Sink};
+use crate::{Account, Batch, Block, Error, ErrorKind, Flow, Interface, Losses, Result, Sink};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub struct FileSink {
     is_live: bool,
     packet_buffered: bool,
     compression: Option<Compression>,
+    direct: bool,
     statistics_every_ns: Option<u64>,
     closer: Closer,
     target: Option<Target>,
@@ -59,7 +60,7 @@ pub struct FileSink {
     state: State,
     /// Frames handed to the sink.
     taken: u64,
-    /// Of those: in files, not wanted, refused by the format.
+    /// Of those: in the files before, not wanted, refused by the format.
     arrived: u64,
     unwanted: u64,
     refused: u64,
@@ -99,6 +100,7 @@ impl FileSink {
             is_live: output.is_live,
             packet_buffered: output.packet_buffered,
             compression: output.compression,
+            direct: output.direct && output.is_live,
             statistics_every_ns: output.statistics_every.map(nanoseconds),
             closer: Closer::new(Settings {
                 sync: output.sync,
@@ -169,7 +171,7 @@ impl FileSink {
         let is_stdout = self.rotation.is_none() && path.as_os_str() == "-";
         let target = match is_stdout {
             true => Target::stdout(),
-            false => Target::open(path),
+            false => Target::open(path, self.direct && self.compression.is_none()),
         };
         let mut target = target.inspect_err(|_| self.buffer.clear())?;
         if let Some(compression) = self.compression {
@@ -203,6 +205,7 @@ impl FileSink {
             self.put_statistics(now_ns, true);
             self.format.end(&mut self.buffer);
             self.flush()?;
+            self.settle()?;
             self.put_index()?;
             self.end_compression()
                 .map_err(|cause| self.write_error(cause))?;
@@ -214,9 +217,12 @@ impl FileSink {
     fn hand_over(&mut self) -> Result<()> {
         // After an error that is told already this one says nothing new.
         let _ = self.end_compression();
-        let Some(target) = self.target.take() else {
+        let Some(mut target) = self.target.take() else {
             return Ok(());
         };
+        // Whatever this meets, another error came before.
+        let _ = target.settle(&self.format);
+        self.arrived += target.frames();
         if self.refused > 0 && target.remove_if_useless() {
             return Ok(());
         }
@@ -232,6 +238,17 @@ impl FileSink {
         self.closer.finish(target.into_file(), record)
     }
 
+    /// Waits until everything that was written has arrived.
+    fn settle(&mut self) -> Result<()> {
+        let settled = self
+            .target
+            .as_mut()
+            .map(|target| target.settle(&self.format));
+        settled
+            .unwrap_or(Ok(()))
+            .map_err(|cause| self.write_error(cause))
+    }
+
     /// Writes the buffer.
     fn flush(&mut self) -> Result<()> {
         let Some(target) = &mut self.target else {
@@ -240,10 +257,8 @@ impl FileSink {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.index.written_at(target.bytes());
-        let before = target.frames();
+        self.index.written_at(target.end());
         let result = target.write(&self.buffer, self.buffered, &self.format);
-        self.arrived += target.frames() - before;
         self.buffer.clear();
         self.buffered = 0;
         result.map_err(|cause| self.write_error(cause))
@@ -251,13 +266,8 @@ impl FileSink {
 
     /// Waits for the threads that compress, and counts what has arrived.
     fn end_compression(&mut self) -> io::Result<()> {
-        let Some(target) = &mut self.target else {
-            return Ok(());
-        };
-        let before = target.frames();
-        let result = target.end_compression();
-        self.arrived += target.frames() - before;
-        result
+        let ended = self.target.as_mut().map(Target::end_compression);
+        ended.unwrap_or(Ok(()))
     }
 
     /// Says what a failed write(2) means for the file and for the frames.
@@ -303,7 +313,8 @@ impl FileSink {
 
     /// Frames that were taken and are neither in a file nor counted otherwise.
     fn missing(&self) -> u64 {
-        self.taken - self.arrived - self.unwanted - self.refused
+        let arrived = self.arrived + self.target.as_ref().map_or(0, Target::frames);
+        self.taken - arrived - self.unwanted - self.refused
     }
 
     /// Takes what came before there was a file.
@@ -372,14 +383,33 @@ impl FileSink {
             self.record.add(info);
         }
         self.flush()?;
-        if let (Some(target), [block]) = (&mut self.target, &batch.blocks[..]) {
-            batch.frames.iter().for_each(|info| self.index.frame(info));
-            self.index.written_at(target.bytes());
-            let before = target.frames();
-            let bytes = block.bytes().get(..len).unwrap_or_default();
-            let result = target.write(bytes, batch.frames.len() as u64, &self.format);
-            self.arrived += target.frames() - before;
-            result.map_err(|cause| self.write_error(cause))?;
+        // What is in the buffer belongs to another place.
+        batch.frames.iter().for_each(|info| self.index.frame(info));
+        let Some(target) = &mut self.target else {
+            return Ok(None);
+        };
+        self.index.written_at(target.end());
+        let frames = batch.frames.len() as u64;
+        let aligned = |block: &mut Arc<dyn Block>| {
+            let unit = target.unit()?;
+            let memory = Arc::get_mut(block)?.bytes_mut();
+            let at_page = memory.as_ptr().align_offset(unit) == 0;
+            at_page.then(|| pcapng::pad_to(unit, len, memory))?
+        };
+        let result = match batch.blocks.pop() {
+            None => Ok(()),
+            Some(mut block) => match aligned(&mut block) {
+                Some(len) => target.start(block, len, frames, &self.format),
+                None => {
+                    let bytes = block.bytes().get(..len).unwrap_or_default();
+                    target.write(bytes, frames, &self.format)
+                }
+            },
+        };
+        let notice = target.take_notice();
+        result.map_err(|cause| self.write_error(cause))?;
+        if let Some(notice) = notice {
+            self.closer.say(notice)?;
         }
         Ok(None)
     }
@@ -454,7 +484,7 @@ impl FileSink {
 
     /// The length of the file, with what is still in the buffer.
     fn file_bytes(&self) -> u64 {
-        let written = self.target.as_ref().map_or(0, Target::bytes);
+        let written = self.target.as_ref().map_or(0, Target::end);
         written + self.buffer.len() as u64
     }
 
@@ -547,6 +577,10 @@ impl Sink for FileSink {
 
 impl FileSink {
     fn at_clock(&mut self, now_ns: u64) -> Result<Flow> {
+        if let Some(target) = &mut self.target {
+            let looked = target.look_now(&self.format);
+            looked.map_err(|cause| self.write_error(cause))?;
+        }
         if self.is_live
             && let Some(rotation) = &mut self.rotation
         {

@@ -1,12 +1,15 @@
 //! One open file, pipe or device that is being written.
 
 use super::compress::{Compression, Compressor};
+use super::direct::{self, Direct};
 use super::format::Format;
-use crate::{Error, Result};
+use crate::{Block, Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -22,11 +25,15 @@ pub(super) struct Target {
     bytes: u64,
     /// Frames in them.
     frames: u64,
+    /// Full blocks on their way, which follow those bytes.
+    direct: Option<Direct>,
+    notice: Option<String>,
 }
 
 impl Target {
-    /// Creates or empties a file. A FIFO waits for its reader.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Creates or empties a file. A FIFO waits for its reader. `direct`: full
+    /// blocks of a regular file go past the page cache.
+    pub(super) fn open(path: &Path, direct: bool) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
         let new = options.clone().create_new(true).open(path);
@@ -34,9 +41,11 @@ impl Target {
         let file = new
             .or_else(|_| options.create(true).truncate(true).open(path))
             .map_err(|cause| Error::io(format!("cannot write to {}", path.display()), cause))?;
+        let target = Self::over(file, path);
         Ok(Self {
             is_new,
-            ..Self::over(file, path)
+            direct: (direct && target.is_regular).then(Direct::default),
+            ..target
         })
     }
 
@@ -63,6 +72,8 @@ impl Target {
             compressor: None,
             bytes: 0,
             frames: 0,
+            direct: None,
+            notice: None,
         }
     }
 
@@ -103,10 +114,17 @@ impl Target {
         }
     }
 
+    /// Bytes that have been written.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
+    /// The same, with what is on its way.
+    pub(super) fn end(&self) -> u64 {
+        self.bytes + self.direct.as_ref().map_or(0, Direct::bytes)
+    }
+
+    /// Frames that have been written.
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }
@@ -123,6 +141,11 @@ impl Target {
         self.file
     }
 
+    /// Something that a person should know, once.
+    pub(super) fn take_notice(&mut self) -> Option<String> {
+        self.notice.take()
+    }
+
     /// Writes whole blocks of `format` that hold `frames` frames. If that
     /// fails, what was written of a last cut block is taken back where the file
     /// allows it, and `bytes` and `frames` say what is there.
@@ -133,32 +156,191 @@ impl Target {
             self.frames = compressor.frames();
             return result;
         }
-        match write_all(&mut self.file, bytes) {
+        self.settle(format)?;
+        if let Some(direct) = &mut self.direct
+            && direct.leave(&self.file)?
+        {
+            self.file.seek(SeekFrom::Start(self.bytes))?;
+        }
+        match write_all(bytes, |rest, _| self.file.write(rest)) {
             Ok(()) => {
                 self.bytes += bytes.len() as u64;
                 self.frames += frames;
                 Ok(())
             }
             Err((done, cause)) => {
-                let written = bytes.get(..done).unwrap_or_default();
-                let (whole, frames) = format.whole(written, self.bytes == 0);
-                self.bytes += whole as u64;
-                self.frames += frames;
-                if self.is_regular {
-                    // The first error is the one to report.
-                    let _ = take_back(&mut self.file, (done - whole) as u64);
-                }
+                self.keep(bytes.get(..done).unwrap_or_default(), format);
                 Err(cause)
             }
         }
     }
+
+    /// What full blocks must be a multiple of, in bytes, to go past the page
+    /// cache; `None` if none do.
+    pub(super) fn unit(&self) -> Option<usize> {
+        self.direct.as_ref().map(|_| direct::UNIT)
+    }
+
+    /// Starts to write the first `len` bytes of `block`, a multiple of
+    /// [`unit`](Self::unit), as [`write`](Self::write) would: `bytes` and
+    /// `frames` do not count them before they are there, and an error may be one
+    /// of an earlier block.
+    pub(super) fn start(
+        &mut self,
+        block: Arc<dyn Block>,
+        len: usize,
+        frames: u64,
+        format: &Format,
+    ) -> io::Result<()> {
+        self.align(format)?;
+        let Some(direct) = &mut self.direct else {
+            return self.write(block.bytes().get(..len).unwrap_or_default(), frames, format);
+        };
+        if let Err(reason) = direct.enter(&self.file) {
+            self.give_up_direct(&reason);
+            return self.write(block.bytes().get(..len).unwrap_or_default(), frames, format);
+        }
+        let at = self.bytes + direct.bytes();
+        let started = direct.start(&self.file, &block, len, at, frames);
+        self.notice = self.notice.take().or(direct.take_notice());
+        match started {
+            Ok(true) => self.look(format, direct::DEPTH),
+            // There is no queue: it is written while we wait.
+            Ok(false) => self.ended(&block, len, frames, Ok(0), format),
+            Err(cause) => Err(self.fail(&[], cause, format)),
+        }
+    }
+
+    /// Takes note of the blocks that have arrived.
+    pub(super) fn look_now(&mut self, format: &Format) -> io::Result<()> {
+        self.look(format, direct::DEPTH)
+    }
+
+    /// Waits until every block has arrived.
+    pub(super) fn settle(&mut self, format: &Format) -> io::Result<()> {
+        self.look(format, 1)
+    }
+
+    /// Takes note of the blocks that have arrived, and waits for more of them
+    /// until fewer than `limit` are on their way.
+    fn look(&mut self, format: &Format, limit: usize) -> io::Result<()> {
+        while let Some(direct) = &mut self.direct {
+            match direct.next(limit) {
+                Ok(None) => break,
+                Ok(Some((write, frames))) => {
+                    let result = write.result();
+                    self.ended(&write.memory, write.len, frames, result, format)?;
+                }
+                Err(cause) => return Err(self.fail(&[], cause, format)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The oldest block has been written, wholly or in part, or refused.
+    fn ended(
+        &mut self,
+        block: &Arc<dyn Block>,
+        len: usize,
+        frames: u64,
+        result: io::Result<usize>,
+        format: &Format,
+    ) -> io::Result<()> {
+        let bytes = block.bytes().get(..len).unwrap_or_default();
+        let done = match result {
+            Ok(done) => done,
+            Err(cause) if direct::is_refusal(&cause) => {
+                self.give_up_direct(&cause);
+                0
+            }
+            Err(cause) => return Err(self.fail(&[], cause, format)),
+        };
+        let rest = bytes.get(done..).unwrap_or_default();
+        let at = self.bytes + done as u64;
+        let mut written = write_all(rest, |rest, more| {
+            self.file.write_at(rest, at + more as u64)
+        });
+        if let Err((more, cause)) = &written
+            && direct::is_refusal(cause)
+        {
+            self.give_up_direct(cause);
+            let (rest, at) = (rest.get(*more..).unwrap_or_default(), at + *more as u64);
+            let again = |rest: &[u8], more| self.file.write_at(rest, at + more as u64);
+            written = write_all(rest, again).map_err(|(then, cause)| (more + then, cause));
+        }
+        match written {
+            Ok(()) => {
+                self.bytes += len as u64;
+                self.frames += frames;
+                Ok(())
+            }
+            Err((more, cause)) => {
+                let there = bytes.get(..done + more).unwrap_or_default();
+                Err(self.fail(there, cause, format))
+            }
+        }
+    }
+
+    /// Fills the file up to where a block can go past the page cache.
+    fn align(&mut self, format: &Format) -> io::Result<()> {
+        let unit = direct::UNIT as u64;
+        if self.direct.is_none() || self.end().is_multiple_of(unit) {
+            return Ok(());
+        }
+        let padding = format.padding(direct::UNIT, self.end());
+        self.write(&padding, 0, format)
+    }
+
+    /// From now on everything goes through the page cache.
+    fn give_up_direct(&mut self, reason: &io::Error) {
+        let name = self.name();
+        if let Some(direct) = &mut self.direct {
+            // What is on its way is still to be looked after.
+            if direct.refuse(&self.file) {
+                self.notice = Some(format!(
+                    "{name} is written through the page cache: its file system refuses direct \
+                     writes ({reason})"
+                ));
+            }
+        }
+    }
+
+    /// A block has failed after `there` of its bytes; what was started after it
+    /// is of no use. The file is cut back to its last whole block.
+    fn fail(&mut self, there: &[u8], cause: io::Error, format: &Format) -> io::Error {
+        // Waits until the kernel does nothing any more.
+        let failed = self.direct.take();
+        drop(failed);
+        let (whole, frames) = format.whole(there, false);
+        self.bytes += whole as u64;
+        self.frames += frames;
+        // The first error is the one to report.
+        let _ = self.file.set_len(self.bytes);
+        cause
+    }
+
+    /// Counts what is whole of the bytes written before an error, and takes the
+    /// rest back.
+    fn keep(&mut self, written: &[u8], format: &Format) {
+        let (whole, frames) = format.whole(written, self.bytes == 0);
+        self.bytes += whole as u64;
+        self.frames += frames;
+        if self.is_regular {
+            // The first error is the one to report.
+            let _ = take_back(&mut self.file, (written.len() - whole) as u64);
+        }
+    }
 }
 
-/// On failure, how many bytes were written before.
-fn write_all(file: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+/// Writes all; `write` is given what is left and how much was written before. On
+/// failure, how many bytes that was.
+fn write_all(
+    bytes: &[u8],
+    mut write: impl FnMut(&[u8], usize) -> io::Result<usize>,
+) -> Result<(), (usize, io::Error)> {
     let mut done = 0;
     while let Some(rest @ [_, ..]) = bytes.get(done..) {
-        match file.write(rest) {
+        match write(rest, done) {
             Ok(0) => return Err((done, ErrorKind::WriteZero.into())),
             Ok(count) => done += count,
             Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
@@ -182,6 +364,123 @@ fn take_back(file: &mut File, bytes: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pcapng;
+
+    /// Memory of four pages that begins `off` bytes after a page does, full of
+    /// padding blocks of 16 bytes which carry a number.
+    struct Pages(Vec<u8>, usize);
+
+    impl Pages {
+        fn block(number: u8, off: usize) -> Arc<dyn Block> {
+            let mut memory = vec![0; 6 * direct::UNIT];
+            let start = memory.as_ptr().align_offset(direct::UNIT) + off;
+            let mut block = Vec::new();
+            pcapng::padding(16, &mut block);
+            block[8] = number;
+            memory[start..start + LEN].copy_from_slice(&block.repeat(LEN / 16));
+            Arc::new(Self(memory, start))
+        }
+    }
+
+    const LEN: usize = 4 * direct::UNIT;
+
+    impl Block for Pages {
+        fn bytes(&self) -> &[u8] {
+            &self.0[self.1..][..LEN]
+        }
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut self.0[self.1..][..LEN]
+        }
+    }
+
+    /// Small writes and blocks in turn; the file is as expected.
+    fn check(name: &str, off: usize, direct: Direct) -> Option<String> {
+        let name = format!("pktrail-target-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let format = Format::default();
+        let mut target = Target::open(&path, true).unwrap();
+        target.direct = Some(direct);
+        let mut small = Vec::new();
+        pcapng::padding(20, &mut small);
+        let mut expected = Vec::new();
+        for round in 0..3 {
+            target.write(&small, 1, &format).unwrap();
+            expected.extend_from_slice(&small);
+            let past = expected.len() % direct::UNIT;
+            pcapng::padding(direct::UNIT - past, &mut expected);
+            for number in 0..20 {
+                let block = Pages::block(round * 20 + number, off);
+                expected.extend_from_slice(block.bytes());
+                target.start(block, LEN, 10, &format).unwrap();
+                assert_eq!(target.end(), expected.len() as u64);
+                target.look_now(&format).unwrap();
+            }
+        }
+        target.settle(&format).unwrap();
+        assert_eq!(
+            (target.frames(), target.bytes()),
+            (603, expected.len() as u64)
+        );
+        assert!(fs::read(&path).unwrap() == expected);
+        fs::remove_file(&path).unwrap();
+        target.take_notice()
+    }
+
+    #[test]
+    fn blocks_and_small_writes_take_turns_without_a_hole() {
+        assert_eq!(check("queue", 0, Direct::default()), None);
+        assert_eq!(check("no-queue", 0, Direct::without_queue()), None);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_goes_through_the_page_cache() {
+        let is_said = |notice: &String| notice.contains("through the page cache");
+        for direct in [Direct::default(), Direct::without_queue()] {
+            // Most file systems refuse memory at an odd address, not all.
+            let notice = check("refused", 1, direct);
+            assert!(notice.as_ref().is_none_or(is_said), "{notice:?}");
+        }
+        let mut target = Target::over(File::open("/dev/null").unwrap(), Path::new("a"));
+        target.direct = Some(Direct::default());
+        let reason = || io::Error::from_raw_os_error(libc::EINVAL);
+        target.give_up_direct(&reason());
+        assert!(target.take_notice().as_ref().is_some_and(is_said));
+        target.give_up_direct(&reason());
+        assert_eq!(target.take_notice(), None, "once is enough");
+    }
+
+    #[test]
+    fn blocks_after_one_that_failed_are_taken_back() {
+        for direct in [Direct::default(), Direct::without_queue()] {
+            let path = std::env::temp_dir();
+            let path = path.join(format!("pktrail-target-failed-{}", std::process::id()));
+            let format = Format::default();
+            let mut target = Target::open(&path, true).unwrap();
+            target.direct = Some(direct);
+            target
+                .write(Pages::block(0, 0).bytes(), 1, &format)
+                .unwrap();
+            for number in 0..4 {
+                target
+                    .start(Pages::block(number, 0), LEN, 10, &format)
+                    .unwrap();
+            }
+            target.settle(&format).unwrap();
+            // From now on the file can only be read.
+            target.file = File::open(&path).unwrap();
+            target.direct.as_mut().unwrap().forget_mode();
+            let mut failed = None;
+            for number in 0..4 {
+                let started = target.start(Pages::block(number, 0), LEN, 10, &format);
+                failed = failed.or(started.err());
+            }
+            let failed = failed.or(target.settle(&format).err()).unwrap();
+            assert_eq!(failed.raw_os_error(), Some(libc::EBADF));
+            assert_eq!((target.frames(), target.bytes()), (41, 5 * LEN as u64));
+            assert_eq!(fs::metadata(&path).unwrap().len(), 5 * LEN as u64);
+            fs::remove_file(&path).unwrap();
+        }
+    }
 
     /// Takes three bytes at a time, is interrupted in between, and is full
     /// after `room`.
@@ -218,10 +517,10 @@ mod tests {
             interrupt: false,
         };
         let mut wide = narrow(100);
-        write_all(&mut wide, &bytes).unwrap();
+        write_all(&bytes, |rest, _| wide.write(rest)).unwrap();
         assert_eq!(wide.taken, bytes);
         let mut full = narrow(50);
-        let (done, cause) = write_all(&mut full, &bytes).unwrap_err();
+        let (done, cause) = write_all(&bytes, |rest, _| full.write(rest)).unwrap_err();
         assert_eq!((done, cause.kind()), (50, ErrorKind::StorageFull));
     }
 }

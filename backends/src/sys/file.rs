@@ -1,7 +1,8 @@
 //! What std does not offer for files and processes.
 
+use super::check;
 use std::io;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// Closes `fd`, and says what close(2) said: on network file systems and under
 /// quotas, the first word of lost data.
@@ -12,6 +13,21 @@ pub(crate) fn close(fd: OwnedFd) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Whether writes to the file go past the page cache (O_DIRECT). Some file
+/// systems refuse that with EINVAL.
+pub(crate) fn set_direct(file: BorrowedFd<'_>, direct: bool) -> io::Result<()> {
+    let fd = file.as_raw_fd();
+    // SAFETY: fcntl(2) with these commands reads numbers only; the descriptor is
+    // open, since it is borrowed.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    let flags = match direct {
+        true => flags | libc::O_DIRECT,
+        false => flags & !libc::O_DIRECT,
+    };
+    // SAFETY: as above.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags) }).map(drop)
 }
 
 /// Gives a process the lowest priority.
