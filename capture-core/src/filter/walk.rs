@@ -70,6 +70,7 @@ enum Look {
         header: usize,
         k: usize,
         bytes: u8,
+        mask: u32,
     },
     Masked(MaskedLoad),
     Value(ValueId),
@@ -91,6 +92,13 @@ enum Choice {
     },
     Above {
         number: u32,
+        yes: u32,
+        no: u32,
+    },
+    /// From `low` on, so many more numbers.
+    Within {
+        low: u32,
+        more: u32,
         yes: u32,
         no: u32,
     },
@@ -146,6 +154,12 @@ impl Decision {
                     no: number_of(low.goal),
                 }
             }
+            [low, inside, high] if low.goal == high.goal => Choice::Within {
+                low: low.high + 1,
+                more: inside.high - low.high - 1,
+                yes: number_of(inside.goal),
+                no: number_of(low.goal),
+            },
             _ => {
                 let first = self.highs.len() as u32;
                 self.highs.extend(branches.iter().map(|branch| branch.high));
@@ -181,15 +195,29 @@ impl Decision {
                         no
                     }
                 }
-                Choice::Search { first, count } => {
-                    let (first, end) = (first as usize, (first + count) as usize);
-                    let highs = self.highs.get(first..end).unwrap_or_default();
-                    let place = highs.partition_point(|high| *high < number);
-                    self.goals.get(first + place).copied().unwrap_or(REJECT)
+                Choice::Within { low, more, yes, no } => {
+                    if number.wrapping_sub(low) <= more {
+                        yes
+                    } else {
+                        no
+                    }
                 }
+                Choice::Search { first, count } => self.search(first, count, number),
             };
         }
         if at == ACCEPT { self.snaplen } else { 0 }
+    }
+
+    fn search(&self, first: u32, count: u32, number: u32) -> u32 {
+        /// Up to here, looking at each is faster than halving.
+        const FEW: usize = 8;
+        let (first, end) = (first as usize, (first + count) as usize);
+        let highs = self.highs.get(first..end).unwrap_or_default();
+        let place = match highs.len() {
+            ..=FEW => highs.iter().take_while(|high| **high < number).count(),
+            _ => highs.partition_point(|high| *high < number),
+        };
+        self.goals.get(first + place).copied().unwrap_or(REJECT)
     }
 
     #[inline]
@@ -199,9 +227,14 @@ impl Decision {
             Look::Byte(k) => data.get(k).map(|byte| u32::from(*byte)),
             Look::Half(k) => half(data, k),
             Look::Word(k) => word(data, k),
-            Look::Behind { header, k, bytes } => {
+            Look::Behind {
+                header,
+                k,
+                bytes,
+                mask,
+            } => {
                 let length = usize::from(data.get(header)? & 0xf) << 2;
-                load(data, k + length, bytes)
+                Some(load(data, k + length, bytes)? & mask)
             }
             Look::Masked(MaskedLoad { k, bytes, mask }) => Some(load(data, k, bytes)? & mask),
             Look::Value(value) => self.value(value, subject, held),
@@ -283,44 +316,33 @@ fn load(data: &[u8], k: usize, bytes: u8) -> Option<u32> {
 }
 
 fn look(value: ValueId, values: &Values) -> Look {
-    match values.get(value) {
-        Value::Load {
-            index: None,
-            k,
-            bytes,
-        } if k < 0x8000_0000 => match bytes {
-            1 => Look::Byte(k as usize),
-            2 => Look::Half(k as usize),
-            _ => Look::Word(k as usize),
+    let (inner, mask) = match values.get(value) {
+        Value::Binary(Operator::And, inner, mask) => match values.constant_of(mask) {
+            Some(mask) => (inner, mask),
+            None => return Look::Value(value),
         },
-        Value::Load {
-            index: Some(index),
-            k,
-            bytes,
-        } if k < 0x8000_0000 => match values.header_length(index) {
+        _ => (value, u32::MAX),
+    };
+    let Value::Load { index, k, bytes } = values.get(inner) else {
+        return Look::Value(value);
+    };
+    if k >= 0x8000_0000 {
+        return Look::Value(value);
+    }
+    let k = k as usize;
+    match (index, bytes, mask) {
+        (None, 1, u32::MAX) => Look::Byte(k),
+        (None, 2, u32::MAX) => Look::Half(k),
+        (None, 4, u32::MAX) => Look::Word(k),
+        (None, ..) => Look::Masked(MaskedLoad { k, bytes, mask }),
+        (Some(index), ..) => match values.header_length(index) {
             Some(header) => Look::Behind {
                 header: header as usize,
-                k: k as usize,
+                k,
                 bytes,
+                mask,
             },
             None => Look::Value(value),
         },
-        Value::Binary(Operator::And, inner, mask) => {
-            match (values.get(inner), values.constant_of(mask)) {
-                (
-                    Value::Load {
-                        index: None,
-                        k,
-                        bytes,
-                    },
-                    Some(mask),
-                ) if k < 0x8000_0000 => {
-                    let k = k as usize;
-                    Look::Masked(MaskedLoad { k, bytes, mask })
-                }
-                _ => Look::Value(value),
-            }
-        }
-        _ => Look::Value(value),
     }
 }
