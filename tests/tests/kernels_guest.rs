@@ -32,6 +32,7 @@ const CAPTURES: &[&str] = &[
     "groups::directions_hold_in_a_group",
     "groups::the_group_shares_the_frames_in_every_mode",
     "groups::the_program_runs_without_the_privilege_to_load_it",
+    "groups::the_program_steers_by_the_pair_of_addresses",
     "places::a_namespace_is_found_by_name_path_and_process",
     "places::a_tunnel_has_raw_packets",
     "places::devices_of_a_namespace_are_listed_with_their_facts",

@@ -127,6 +127,8 @@ fn the_program_steers_by_the_pair_of_addresses() {
     }
     let mut members = group(&options(VethPair::A, &pair.a), 4, FanoutMode::Ebpf);
     let a = udp(&pair.a, VethPair::ADDRESS_A, PORT);
+    // They listen until all is counted: otherwise ICMP errors are among it.
+    let mut listeners = Vec::new();
     for last in 10..26u32 {
         let address = format!("10.77.0.{last}");
         for port in [PORT, PORT + 1, PORT + 2] {
@@ -136,9 +138,11 @@ fn the_program_steers_by_the_pair_of_addresses() {
                 .expect("send");
             b.send_to(&payload(last, 8), (VethPair::ADDRESS_A, PORT))
                 .expect("send");
+            listeners.push(b);
         }
     }
     let collected = drain_all(&mut members);
+    drop(listeners);
     let mut ring_of = std::collections::BTreeMap::new();
     for (member, one) in collected.iter().enumerate() {
         assert!(one.notices.is_empty(), "{:?}", one.notices);
