@@ -104,8 +104,8 @@ impl Feed<'_> {
             }
             match self.source.next_batch(wait)? {
                 Next::Batch(batch) => {
-                    let last = batch.frames.iter().map(|frame| frame.timestamp_ns).max();
-                    youngest_ns = youngest_ns.max(last.unwrap_or(0));
+                    let last = batch.frames.last().map_or(0, |frame| frame.timestamp_ns);
+                    youngest_ns = youngest_ns.max(last);
                     self.hand_over(batch)?;
                     told = false;
                     wait = WAIT_BUSY;
