@@ -1,0 +1,180 @@
+//! How a batch gets into the file: as the block of memory that it is, copied
+//! whole, or frame by frame where it belongs into several files.
+
+use super::{BUFFER, FileSink, State, now_ns};
+use crate::rotation::Turn;
+use crate::{Batch, Block, Flow, Result, pcapng};
+use std::sync::Arc;
+
+/// A batch that adds more than this is written in parts.
+const LARGEST_PART: u64 = 2 << 20;
+/// A batch that adds at least this much, and has its block of memory for itself,
+/// is not copied: the block is written.
+const LEAST_BLOCK: u64 = 128 << 10;
+
+impl FileSink {
+    /// Takes what came before there was a file.
+    pub(super) fn take_early(&mut self) -> Result<()> {
+        for batch in std::mem::take(&mut self.early) {
+            self.take(batch)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self, batch: Batch) -> Result<Flow> {
+        if self.target.is_none() {
+            let Some(first) = batch.frames.first() else {
+                self.early.push(batch);
+                return Ok(Flow::Continue);
+            };
+            self.begin(first.timestamp_ns)?;
+            self.take_early()?;
+        }
+        if batch.interfaces.len() > self.interfaces.len() {
+            self.interfaces = Arc::clone(&batch.interfaces);
+        }
+        self.prepare(&batch)?;
+        let growth = self.format.growth(&batch);
+        // Written in place, a block can be as long as its memory.
+        let memory = batch.blocks.first().map_or(0, |block| block.bytes().len());
+        let most = growth.max(memory as u64);
+        let file_bytes = self.file_bytes();
+        let packets = self.record.packets;
+        let fits = self
+            .rotation
+            .as_ref()
+            .is_none_or(|rotation| rotation.fits(&batch, file_bytes, packets, most));
+        let batch = match fits && growth >= LEAST_BLOCK {
+            true => match self.take_block(batch)? {
+                Some(batch) => batch,
+                None => return Ok(Flow::Continue),
+            },
+            false => batch,
+        };
+        if !fits || growth > LARGEST_PART {
+            return self.take_in_parts(&batch);
+        }
+        self.format.batch(&batch, &mut self.buffer)?;
+        self.buffered += batch.frames.len() as u64;
+        for info in &batch.frames {
+            self.record.add(info);
+            self.index.frame(info);
+        }
+        if !batch.notes.is_empty() {
+            self.index.other();
+        }
+        if self.packet_buffered || self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Writes the batch's own memory, if it can be made part of the file where
+    /// it lies. Otherwise the batch comes back.
+    pub(super) fn take_block(&mut self, mut batch: Batch) -> Result<Option<Batch>> {
+        let Some(len) = self.format.in_place(&mut batch) else {
+            return Ok(Some(batch));
+        };
+        for info in &batch.frames {
+            self.record.add(info);
+        }
+        self.flush()?;
+        // What is in the buffer belongs to another place.
+        batch.frames.iter().for_each(|info| self.index.frame(info));
+        let Some(target) = &mut self.target else {
+            return Ok(None);
+        };
+        self.index.written_at(target.end());
+        let frames = batch.frames.len() as u64;
+        let aligned = |block: &mut Arc<dyn Block>| {
+            let unit = target.unit()?;
+            let memory = Arc::get_mut(block)?.bytes_mut();
+            let at_page = memory.as_ptr().align_offset(unit) == 0;
+            at_page.then(|| pcapng::pad_to(unit, len, memory))?
+        };
+        let result = match batch.blocks.pop() {
+            None => Ok(()),
+            Some(mut block) => match aligned(&mut block) {
+                Some(len) => target.start(block, len, frames, &self.format),
+                None => {
+                    let bytes = block.bytes().get(..len).unwrap_or_default();
+                    target.write(bytes, frames, &self.format)
+                }
+            },
+        };
+        let notice = target.take_notice();
+        result.map_err(|cause| self.write_error(cause))?;
+        if let Some(notice) = notice {
+            self.closer.say(notice)?;
+        }
+        Ok(None)
+    }
+
+    /// What the format refuses, it refuses before anything is written: the
+    /// frames before stay.
+    pub(super) fn prepare(&mut self, batch: &Batch) -> Result<()> {
+        let before = self.buffer.len();
+        let prepared = self
+            .format
+            .prepare(batch, &mut self.buffer)
+            .inspect_err(|_| {
+                self.refused += batch.frames.len() as u64;
+                // Whatever this meets, the refusal comes first.
+                let _ = self.flush();
+                self.state = State::Failed;
+            });
+        if self.buffer.len() > before {
+            self.index.other();
+        }
+        prepared
+    }
+
+    /// Frame by frame: the batch may belong into several files.
+    pub(super) fn take_in_parts(&mut self, batch: &Batch) -> Result<Flow> {
+        let mut notes = batch.notes.iter().peekable();
+        for (index, frame) in batch.iter().enumerate() {
+            let bytes = self.file_bytes();
+            let turn = match &mut self.rotation {
+                Some(rotation) => {
+                    rotation.before_frame(frame.info.timestamp_ns, bytes, self.record.packets)?
+                }
+                None => Turn::Stay,
+            };
+            if self.turn(turn)? == Flow::Stop {
+                self.unwanted += (batch.frames.len() - index) as u64;
+                return Ok(Flow::Stop);
+            }
+            while let Some(note) = notes.next_if(|note| note.before <= index) {
+                self.format.note(note, &mut self.buffer);
+                self.index.other();
+            }
+            self.format.frame(&frame, &mut self.buffer);
+            self.buffered += 1;
+            self.record.add(frame.info);
+            self.index.frame(frame.info);
+            if self.buffer.len() >= BUFFER {
+                self.flush()?;
+            }
+        }
+        notes.for_each(|note| self.format.note(note, &mut self.buffer));
+        if self.packet_buffered {
+            self.flush()?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    pub(super) fn turn(&mut self, turn: Turn) -> Result<Flow> {
+        match turn {
+            Turn::Stay => Ok(Flow::Continue),
+            Turn::Next { name, remove } => {
+                self.go_on(&name, remove)?;
+                Ok(Flow::Continue)
+            }
+            Turn::Stop => {
+                self.end_file(now_ns())?;
+                self.state = State::Full;
+                Ok(Flow::Stop)
+            }
+        }
+    }
+}
