@@ -1,0 +1,226 @@
+//! Disks that are full, broken or slow: small file systems on loop devices, in a
+//! mount namespace of the test's own.
+
+use super::support::{Capture, Load, Seen, check_file, check_order};
+use nix::sched::{CloneFlags, unshare};
+use pktrail_benches::testbed;
+use pktrail_tests::files::Folder;
+use pktrail_tests::netns::run;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Frames a second.
+const RATE: u64 = 10_000;
+const DIRECT: &[&str] = &["--block", "256K", "--ring", "4M"];
+const COPIED: &[&str] = &["--block", "64K", "--ring", "4M"];
+
+/// A file system that is gone with the namespace of its thread.
+struct Disk {
+    image: PathBuf,
+    /// Where it is mounted.
+    path: PathBuf,
+}
+
+impl Disk {
+    /// One of `size` MiB.
+    fn new(folder: &Folder, size: u64) -> Self {
+        unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
+        run("mount", &["--make-rprivate", "/"]);
+        let (image, path) = (folder.path("image"), folder.path("disk"));
+        let disk = Self { image, path };
+        fs::create_dir(&disk.path).expect("a new folder");
+        disk.set_size(size);
+        run("mkfs.ext4", &["-q", "-O", "^has_journal", disk.image()]);
+        run("mount", &["-o", "loop", disk.image(), disk.root()]);
+        disk
+    }
+
+    fn image(&self) -> &str {
+        self.image.to_str().expect("UTF-8")
+    }
+
+    fn root(&self) -> &str {
+        self.path.to_str().expect("UTF-8")
+    }
+
+    fn set_size(&self, size: u64) {
+        let image = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&self.image);
+        let sized = image.and_then(|image| image.set_len(size << 20));
+        sized.expect("the image is ours");
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join("out.pcapng")
+    }
+
+    /// From now on what is behind `size` MiB cannot be written.
+    fn shrink(&self, size: u64) {
+        self.set_size(size);
+        let device = run("losetup", &["-n", "-O", "NAME", "-j", self.image()]);
+        run("losetup", &["-c", device.trim()]);
+    }
+
+    /// Nothing can be written as long as the value is there.
+    fn freeze(&self) -> Frozen<'_> {
+        run("fsfreeze", &["-f", self.root()]);
+        Frozen(self)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // The namespace goes with the thread, but the folder goes before.
+        let _ = std::process::Command::new("umount")
+            .arg(&self.path)
+            .status();
+    }
+}
+
+struct Frozen<'a>(&'a Disk);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        run("fsfreeze", &["-u", self.0.root()]);
+    }
+}
+
+/// The account that the program printed at its end.
+fn account(said: &str) -> Value {
+    let line = said
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("{\"account\""));
+    let line = line.unwrap_or_else(|| panic!("no account in: {said}"));
+    let value: Value = serde_json::from_str(line).expect("JSON");
+    value["account"].clone()
+}
+
+fn count(value: &Value) -> u64 {
+    value.as_u64().expect("a count")
+}
+
+/// Asserts that every frame of `account` is in one counter.
+fn assert_sum(account: &Value) {
+    let lost = &account["lost"];
+    let lost: u64 = ["ring", "queue", "writer", "disk"]
+        .iter()
+        .map(|place| count(&lost[place]))
+        .sum();
+    let settled = ["delivered", "filtered", "surplus", "expired"];
+    let settled: u64 = settled.iter().map(|name| count(&account[name])).sum();
+    assert_eq!(count(&account["received"]), settled + lost, "{account}");
+    assert_eq!(account["in_flight"], 0, "{account}");
+}
+
+fn wait_for_bytes(path: &Path, bytes: u64) {
+    let begin = Instant::now();
+    while fs::metadata(path).map_or(0, |file| file.len()) < bytes {
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "nothing is written"
+        );
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// The program meets an error that ends the capture: it says so in a sentence, and
+/// all that it has not written is counted.
+fn check_failure(disk: &Disk, folder: &Folder, words: &[&str], cause: &str, prepare: impl Fn()) {
+    let path = disk.file();
+    let mut all = vec!["-w", path.to_str().unwrap()];
+    all.extend(words);
+    let capture = Capture::start(folder, &all);
+    let load = Load::start(RATE);
+    wait_for_bytes(&path, 4_000_000);
+    prepare();
+    let (status, said) = capture.end();
+    let sent = load.end();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains(cause), "{said}");
+    let (seen, behind) = check_file(&path);
+    assert_eq!(behind, 0, "{cause}: bytes behind the last whole block");
+    check_order(&seen);
+    let account = account(&said);
+    assert_sum(&account);
+    assert_eq!(count(&account["delivered"]), seen.len() as u64, "{said}");
+    assert!(count(&account["lost"]["disk"]) > 0, "{said}");
+    assert!(count(&account["received"]) <= sent, "{said}");
+    assert!(
+        said.contains(&format!("valid and holds {} frames", seen.len())),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_full_disk_ends_the_capture_with_a_valid_file() {
+    testbed::enter().expect("a namespace");
+    for words in [DIRECT, COPIED] {
+        let folder = Folder::new("faults-full");
+        let disk = Disk::new(&folder, 24);
+        check_failure(&disk, &folder, words, "No space left on device", || {});
+    }
+}
+
+#[test]
+fn a_broken_disk_ends_the_capture_with_a_valid_file() {
+    testbed::enter().expect("a namespace");
+    let folder = Folder::new("faults-broken");
+    let disk = Disk::new(&folder, 64);
+    let shrink = || disk.shrink(16);
+    check_failure(&disk, &folder, DIRECT, "Input/output error", shrink);
+}
+
+#[test]
+fn what_a_stalled_disk_does_not_take_is_lost_in_the_ring_and_told_at_the_gap() {
+    testbed::enter().expect("a namespace");
+    for words in [DIRECT, COPIED] {
+        let folder = Folder::new("faults-stalled");
+        let disk = Disk::new(&folder, 256);
+        let path = disk.file();
+        let mut all = vec!["-w", path.to_str().unwrap()];
+        all.extend(words);
+        let capture = Capture::start(&folder, &all);
+        let load = Load::start(RATE);
+        wait_for_bytes(&path, 4_000_000);
+        let frozen = disk.freeze();
+        let before = load.sent();
+        sleep(Duration::from_secs(5));
+        let during = load.sent() - before;
+        drop(frozen);
+        wait_for_bytes(&path, fs::metadata(&path).unwrap().len() + 8_000_000);
+        let sent = load.end();
+        let (status, said) = capture.stop();
+        let account = account(&said);
+        let ring = count(&account["lost"]["ring"]);
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert_sum(&account);
+        assert_eq!(count(&account["received"]), sent, "{said}");
+        assert_eq!(
+            count(&account["delivered"]) + ring,
+            sent,
+            "nothing is lost elsewhere: {said}"
+        );
+        assert!(ring > during / 2, "{ring} of {during}");
+        let (seen, behind) = check_file(&path);
+        assert_eq!((behind, seen.len() as u64), (0, sent - ring));
+        check_gaps(&seen, during / 2);
+    }
+}
+
+/// Each loss is told by the frame behind the gap; one gap has `most` frames or more.
+fn check_gaps(seen: &[Seen], most: u64) {
+    let (mut next, mut longest) = (0, 0);
+    for (number, lost) in seen {
+        assert_eq!(number - next, *lost, "lost before frame {number}");
+        longest = longest.max(*lost);
+        next = number + 1;
+    }
+    assert!(longest >= most, "{longest} of {most}");
+}
