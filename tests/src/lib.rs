@@ -5,3 +5,4 @@ pub mod fuzz;
 pub mod netns;
 pub mod program;
 pub mod tcpdump;
+pub mod tracing;

@@ -48,6 +48,7 @@ fn build() -> PathBuf {
             "--profile",
             name,
         ])
+        .args(cfg!(feature = "trace").then_some("--features=trace"))
         .arg("--target-dir")
         .arg(
             profile

@@ -2,7 +2,7 @@
 
 use pktrail::filter::{NoNames, Target};
 use pktrail::trace::{Followed, Selection, Summary, Tracer};
-use pktrail::trail::{Change, Settings, Trail, Verdict};
+use pktrail::trail::{Change, Names, Settings, Trail, Verdict};
 use pktrail::{Filter, LinkType};
 use pktrail_tests::netns::{Netns, VethPair};
 use std::net::UdpSocket;
@@ -37,9 +37,9 @@ fn way(trail: &Trail, followed: &mut Followed) -> Vec<String> {
     for hop in &trail.hops {
         let event = &hop.event;
         let tracer = followed.tracer();
-        let netns = tracer.netns_name(event.netns).unwrap_or("-").to_owned();
-        let interface = tracer.interface_name(event.netns, event.interface);
-        let interface = interface.unwrap_or("-").to_owned();
+        let netns = tracer.netns(event.netns).unwrap_or_else(|| "-".to_owned());
+        let interface = tracer.interface(event.netns, event.interface, event.time_ns);
+        let interface = interface.unwrap_or_else(|| "-".to_owned());
         way.push(format!("{} {interface}@{netns}", event.point.name()));
     }
     way
@@ -91,7 +91,7 @@ fn a_ping_is_followed_through_both_namespaces_and_back() {
                 format!("nf:input:101 pkt-b@{b}"),
             ],
         );
-        assert_eq!(request.verdict, Verdict::Consumed);
+        assert_eq!(request.verdict, Verdict::Answered);
         assert!(request.hops.is_sorted_by_key(|hop| hop.event.time_ns));
     }
     let replies = icmp_of(&trails, 0);

@@ -16,9 +16,10 @@ use libbpf_rs::{
     Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType, RingBuffer,
     RingBufferBuilder,
 };
-use names::{Namespaces, Reasons, Symbols};
+use names::{Interfaces, Namespaces, Reasons, Symbols};
+use nix::time::ClockId;
 use pktrail_core::trail::hook::Hook;
-use pktrail_core::trail::{Event, Happening, PointId, Role};
+use pktrail_core::trail::{Event, Happening, Names, PointId, Role};
 use pktrail_core::{Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Result};
 use record::Record;
 use std::collections::{HashMap, HashSet};
@@ -76,7 +77,9 @@ pub struct Tracer {
     link: Interface,
     /// Buffers of packets that fitted the filter.
     followed: HashSet<u64>,
-    interfaces: HashMap<(u32, u32), String>,
+    interfaces: Interfaces,
+    /// From the kernel's monotonic clock to the time since 1970.
+    clock_ns: u64,
     namespaces: Namespaces,
     reasons: Reasons,
     symbols: Symbols,
@@ -134,7 +137,8 @@ impl Tracer {
                 ..Interface::default()
             },
             followed: HashSet::new(),
-            interfaces: HashMap::new(),
+            interfaces: Interfaces::default(),
+            clock_ns: clock_ns()?,
             namespaces,
             reasons: Reasons::read(&btf),
             symbols: Symbols::default(),
@@ -175,16 +179,13 @@ impl Tracer {
             interface_name,
             data,
         } = Record::read(bytes)?;
+        event.time_ns = event.time_ns.saturating_add(self.clock_ns);
         if event.interface != 0 && !interface_name.is_empty() {
+            let (netns, index) = (event.netns, event.interface);
             self.interfaces
-                .entry((event.netns, event.interface))
-                .and_modify(|known| {
-                    if known != interface_name {
-                        interface_name.clone_into(known);
-                    }
-                })
-                .or_insert_with(|| interface_name.to_owned());
+                .see(netns, index, interface_name, event.time_ns);
         }
+        self.namespaces.see(event.netns);
         let role = event.point.role();
         if role == Role::Drop {
             event.happening = Happening::Dropped {
@@ -217,16 +218,6 @@ impl Tracer {
         fits
     }
 
-    /// The name of an interface, as it was when last seen.
-    pub fn interface_name(&self, netns: u32, index: u32) -> Option<&str> {
-        self.interfaces.get(&(netns, index)).map(String::as_str)
-    }
-
-    /// The name of a network namespace, from its inode. `None` for those without one.
-    pub fn netns_name(&mut self, inode: u32) -> Option<&str> {
-        self.namespaces.name(inode)
-    }
-
     /// What each CPU has produced so far.
     ///
     /// # Errors
@@ -253,6 +244,17 @@ impl Tracer {
     }
 }
 
+impl Names for Tracer {
+    fn interface(&self, netns: u32, index: u32, time_ns: u64) -> Option<String> {
+        let name = self.interfaces.name(netns, index, time_ns);
+        name.map(str::to_owned)
+    }
+
+    fn netns(&self, inode: u32) -> Option<String> {
+        self.namespaces.name(inode).map(str::to_owned)
+    }
+}
+
 /// An event, and whether its packet fits the filter.
 #[derive(Clone, Debug)]
 pub struct Reported {
@@ -260,6 +262,17 @@ pub struct Reported {
     pub event: Event,
     /// Whether the filter took the packet, here or before.
     pub matches: bool,
+}
+
+/// What has to be added to the kernel's monotonic clock for nanoseconds since 1970. It stays the
+/// same in a run, so that times never step back.
+fn clock_ns() -> Result<u64> {
+    let failed = |cause: nix::Error| Error::io("cannot read the clock", cause.into());
+    let now = |clock| nix::time::clock_gettime(clock).map(Duration::from);
+    let since_boot = now(ClockId::CLOCK_MONOTONIC).map_err(failed)?;
+    let since_1970 = now(ClockId::CLOCK_REALTIME).map_err(failed)?;
+    let apart = since_1970.saturating_sub(since_boot);
+    Ok(u64::try_from(apart.as_nanos()).unwrap_or(0))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -51,12 +51,44 @@ impl Namespaces {
         self.names.values().map(String::as_str)
     }
 
-    /// The name of an inode. A namespace that is not known may be new.
-    pub(super) fn name(&mut self, inode: u32) -> Option<&str> {
-        if !self.names.contains_key(&inode) && self.read.elapsed() > AGAIN {
-            *self = Self::read();
-        }
+    /// The name of an inode.
+    pub(super) fn name(&self, inode: u32) -> Option<&str> {
         self.names.get(&inode).map(String::as_str)
+    }
+
+    /// Something was seen in a namespace. One that is not known may be new.
+    pub(super) fn see(&mut self, inode: u32) {
+        if !self.names.contains_key(&inode) && self.read.elapsed() > AGAIN {
+            let known = std::mem::replace(self, Self::read());
+            // What is gone by now still has trails to be shown.
+            for (inode, name) in known.names {
+                self.names.entry(inode).or_insert(name);
+            }
+        }
+    }
+}
+
+/// Names that the interfaces of all namespaces have and had.
+#[derive(Default)]
+pub(super) struct Interfaces(HashMap<(u32, u32), Vec<(u64, String)>>);
+
+impl Interfaces {
+    /// The interface `index` of a namespace was called `name` at a time.
+    pub(super) fn see(&mut self, netns: u32, index: u32, name: &str, time_ns: u64) {
+        let names = self.0.entry((netns, index)).or_default();
+        let at = names.partition_point(|(since, _)| *since <= time_ns);
+        let before = at.checked_sub(1).and_then(|at| names.get(at));
+        if before.is_none_or(|(_, known)| known != name) {
+            names.insert(at, (time_ns, name.to_owned()));
+        }
+    }
+
+    /// The name at a time; the first one for times before.
+    pub(super) fn name(&self, netns: u32, index: u32, time_ns: u64) -> Option<&str> {
+        let names = self.0.get(&(netns, index))?;
+        let after = names.partition_point(|(since, _)| *since <= time_ns);
+        let (_, name) = names.get(after.saturating_sub(1))?;
+        Some(name)
     }
 }
 
@@ -113,4 +145,23 @@ fn symbol(line: &str) -> Option<(u64, String)> {
     // A compiler's suffix (`.part.0`, `.constprop.0`) says nothing to a person.
     let name = name.split('.').next().unwrap_or(name);
     Some((address, name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_has_the_name_of_its_time() {
+        let mut interfaces = Interfaces::default();
+        interfaces.see(1, 2, "old", 100);
+        interfaces.see(1, 2, "old", 150);
+        interfaces.see(1, 2, "new", 200);
+        interfaces.see(1, 2, "old", 120);
+        let name = |time_ns| interfaces.name(1, 2, time_ns);
+        assert_eq!(name(50), Some("old"));
+        assert_eq!(name(199), Some("old"));
+        assert_eq!(name(200), Some("new"));
+        assert_eq!(interfaces.name(1, 3, 100), None);
+    }
 }

@@ -74,7 +74,7 @@ pub enum Happening {
 /// One packet at one point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Nanoseconds, of one clock for all CPUs that never steps back.
+    /// Nanoseconds since 1970, by one clock for all CPUs that never steps back.
     pub time_ns: u64,
     /// The CPU that reported it.
     pub cpu: u32,

@@ -34,7 +34,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            lifetime_ns: 2_000_000_000,
+            // A packet waits three seconds for a neighbour that does not answer.
+            lifetime_ns: 4_000_000_000,
             linger_ns: 200_000_000,
             most_packets: 65_536,
             most_hops: 512,

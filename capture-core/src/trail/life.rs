@@ -191,6 +191,10 @@ impl Life {
         if from != to {
             changes.push(Change::Checksum { from, to });
         }
+        let (from, to) = (last.segment_size, event.segment_size);
+        if from != to {
+            changes.push(Change::SegmentSize { from, to });
+        }
         changes
     }
 }

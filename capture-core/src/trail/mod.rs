@@ -17,7 +17,10 @@ pub mod order;
 pub mod packet;
 pub mod path;
 pub mod point;
+pub mod top;
 pub mod verdict;
+pub mod wanted;
+pub mod words;
 
 pub use event::{Checksum, Event, Happening, Process};
 pub use fingerprint::{Fingerprint, Likeness};
@@ -26,7 +29,10 @@ pub use order::{Ordered, Sequences, Window};
 pub use packet::{Packet, Tuple};
 pub use path::{Change, Edge, Hop, Relation, Trail, TrailId};
 pub use point::{Attach, Layer, Point, PointId, Role, SkbAt};
+pub use top::Top;
 pub use verdict::Verdict;
+pub use wanted::Wanted;
+pub use words::Names;
 
 #[cfg(test)]
 mod tests;

@@ -95,6 +95,13 @@ pub enum Change {
         /// After.
         to: Checksum,
     },
+    /// Bytes of each segment that it holds, 0 for one that is none of many.
+    SegmentSize {
+        /// Before.
+        from: u16,
+        /// After.
+        to: u16,
+    },
     /// It goes on in another buffer, found by its fingerprint.
     Rejoined {
         /// Whether no other packet could have been meant.

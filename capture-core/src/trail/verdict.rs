@@ -4,7 +4,8 @@
 
 use super::cause::{self, Cause};
 use super::event::{Happening, Process};
-use super::hook::Gap;
+use super::hook::{Gap, Hook};
+use super::packet::Packet;
 use super::path::{Hop, TrailId};
 use super::point::Role;
 use std::fmt;
@@ -102,10 +103,29 @@ impl Verdict {
         }
         match (telling, freed) {
             (Some(verdict), _) => verdict,
+            (None, true) if is_echo_request(hops) => Self::Answered,
             (None, true) => Self::Consumed,
             (None, false) => Self::Lost,
         }
     }
+}
+
+/// Whether the kernel itself took an echo request: it was last seen on its way in.
+fn is_echo_request(hops: &[Hop]) -> bool {
+    let mut seen = hops
+        .iter()
+        .rev()
+        .filter(|hop| hop.event.point.role() != Role::Free);
+    let asked = seen.next().is_some_and(|hop| {
+        let gap = Gap::by_name(hop.event.point.name());
+        gap.is_some_and(|gap| gap.hook == Hook::Input)
+    });
+    let mut packets = hops
+        .iter()
+        .rev()
+        .filter_map(|hop| hop.event.packet.as_ref());
+    let request = |packet: &Packet| matches!(packet.icmp, Some((8 | 128, _)));
+    asked && packets.next().is_some_and(request)
 }
 
 /// The packet left by the gate of `hop`.

@@ -211,9 +211,10 @@ fn an_address_that_is_used_again_is_another_packet() {
 fn what_is_out_of_sight_for_too_long_is_given_up() {
     let mut stage = Stage::new();
     stage.at("net_dev_queue", 0x10, (2, 100), &udp(1, 2, b"first").id(1));
-    stage.joiner.expire(stage.now_ns + 1_000_000_000);
+    let lifetime_ns = Settings::default().lifetime_ns;
+    stage.joiner.expire(stage.now_ns + lifetime_ns / 2);
     assert_eq!(stage.joiner.pop(), None);
-    stage.joiner.expire(stage.now_ns + 2_000_000_000);
+    stage.joiner.expire(stage.now_ns + lifetime_ns);
     assert_eq!(
         stage.joiner.pop().map(|trail| trail.verdict),
         Some(Verdict::Lost)

@@ -7,6 +7,7 @@ mod joins;
 mod ordering;
 mod packets;
 mod verdicts;
+mod words;
 
 use super::event::{Checksum, Event, Happening, Process};
 use super::join::{Joiner, Settings};

@@ -1,0 +1,250 @@
+//! `pktrail trace`: where packets go in the kernel.
+//!
+//! Owns the flags and what they mean. What is followed and judged is in the libraries; how a trail
+//! is shown is in `show`.
+
+mod json;
+mod show;
+
+use crate::commands::parse;
+use crate::plan::usage;
+use crate::{plan, report};
+use clap::{Parser, ValueEnum};
+use pktrail::filter::Target;
+use pktrail::names::SystemNames;
+use pktrail::signals::Signals;
+use pktrail::trace::{Followed, Selection, Summary, Tracer};
+use pktrail::trail::top::By;
+use pktrail::trail::{Settings, Wanted};
+use pktrail::{Control, Filter, LinkType, Result};
+use serde_json::json;
+use show::Shown;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Shows the trail of each packet through the kernel, and how it ended.
+#[derive(Parser)]
+#[command(name = "pktrail trace", bin_name = "pktrail trace")]
+struct Trace {
+    /// Network namespace to pick packets up in; may be given several times. Without: all
+    #[arg(long, value_name = "NAME")]
+    netns: Vec<String>,
+    /// Only packets that pass this interface (NAME or NAME@NETNS); may be given several times
+    #[arg(long, value_name = "NAME")]
+    ifname: Vec<String>,
+    /// Only packets that this process sends or reads; may be given several times
+    #[arg(long, value_name = "PID")]
+    pid: Vec<u32>,
+    /// Only packets that processes of this name send or read; may be given several times
+    #[arg(long, value_name = "NAME")]
+    comm: Vec<String>,
+    /// Only packets with this mark, or these bits of it; may be given several times
+    #[arg(long, value_name = "MARK[/MASK]")]
+    mark: Vec<String>,
+    /// Only packets that are dropped
+    #[arg(long)]
+    drops: bool,
+    /// Only packets that are under way at least so long: 500us, 2ms, 1s
+    #[arg(long, value_name = "TIME")]
+    min_latency: Option<String>,
+    /// End after so many trails
+    #[arg(short = 'c', long, value_name = "COUNT")]
+    count: Option<u64>,
+    /// End after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<u64>,
+    /// Show a summary at the end instead of trails; may be given several times
+    #[arg(long, value_name = "WHAT", value_enum)]
+    top: Vec<Ranking>,
+    /// JSON (docs/json.md)
+    #[arg(long)]
+    json: bool,
+    /// Say what is attached, and show every hop on a line of its own
+    #[arg(short, long)]
+    verbose: bool,
+    /// Filter expression
+    #[arg(value_name = "EXPRESSION")]
+    expression: Vec<String>,
+}
+
+/// What `--top` ranks.
+#[derive(Clone, Copy, ValueEnum)]
+enum Ranking {
+    /// Reason, function, hook and table of drops
+    Drops,
+    /// The longest steps from one point to the next
+    Latency,
+    /// The points that most packets passed
+    Points,
+}
+
+impl From<Ranking> for By {
+    fn from(ranking: Ranking) -> Self {
+        match ranking {
+            Ranking::Drops => Self::Drops,
+            Ranking::Latency => Self::Latency,
+            Ranking::Points => Self::Points,
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
+    let Some(args) = parse::<Trace>(words)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    report::use_json(args.json);
+    let selection = Selection {
+        namespaces: args.netns.clone(),
+        filter: filter(&args.expression)?,
+        ring_bytes: None,
+    };
+    let mut shown = Shown::new(&args, wanted(&args)?);
+    let control = Control::default();
+    Signals::install(&control)?;
+    let stop = control.flag();
+    let tracer = Tracer::open(&selection)?;
+    say_plan(&tracer, args.verbose);
+    let mut followed = Followed::new(tracer, Settings::default());
+    let end = args
+        .duration
+        .map(|s| Instant::now() + Duration::from_secs(s));
+    let is_over = || stop.load(Ordering::Relaxed) || end.is_some_and(|end| Instant::now() >= end);
+    while !shown.is_full() && !is_over() {
+        let trails = followed.next(Duration::from_millis(50))?;
+        shown.take(trails, followed.tracer())?;
+    }
+    let (trails, summary) = followed.finish()?;
+    shown.take(trails, followed.tracer())?;
+    shown.finish()?;
+    say_summary(&summary);
+    Ok(ExitCode::from(u8::from(summary.lost > 0)))
+}
+
+fn filter(words: &[String]) -> Result<Option<Filter>> {
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let text = words.join(" ");
+    let target = Target::new(LinkType::RAW, 65_535);
+    Filter::compile(&text, &target, &mut SystemNames::new())
+        .map(Some)
+        .map_err(|error| plan::picture(error, &text))
+}
+
+fn wanted(args: &Trace) -> Result<Wanted> {
+    let min_latency_ns = match &args.min_latency {
+        Some(text) => time_ns(text).ok_or_else(|| {
+            let what = format!("--min-latency: '{text}' is no time: write 500us, 2ms or 1s");
+            usage(what)
+        })?,
+        None => 0,
+    };
+    Ok(Wanted {
+        drops: args.drops,
+        min_latency_ns,
+        interfaces: args.ifname.clone(),
+        pids: args.pid.clone(),
+        commands: args.comm.clone(),
+        marks: args
+            .mark
+            .iter()
+            .map(|text| {
+                mark(text).ok_or_else(|| {
+                    usage(format!(
+                        "--mark: '{text}' is no mark: write 5, 0x10 or 0x10/0xf0"
+                    ))
+                })
+            })
+            .collect::<Result<_>>()?,
+    })
+}
+
+/// A number with a unit of time.
+fn time_ns(text: &str) -> Option<u64> {
+    let units = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
+    let (number, scale) = units
+        .iter()
+        .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)))?;
+    let seconds = number.parse::<f64>().ok()? * scale / 1e9;
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    u64::try_from(time.as_nanos()).ok()
+}
+
+/// `VALUE` or `VALUE/MASK`.
+fn mark(text: &str) -> Option<(u32, u32)> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    };
+    match text.split_once('/') {
+        Some((value, mask)) => Some((number(value)?, number(mask)?)),
+        None => Some((number(text)?, u32::MAX)),
+    }
+}
+
+fn say_plan(tracer: &Tracer, verbose: bool) {
+    let plan = tracer.plan();
+    let places: usize = plan.attached.iter().map(|(_, places)| places).sum();
+    report::note(&format!(
+        "tracing at {} points, {places} places{}",
+        plan.attached.len(),
+        match plan.refused.len() {
+            0 => String::new(),
+            refused => format!("; {refused} refused"),
+        }
+    ));
+    if verbose {
+        for (point, places) in &plan.attached {
+            let sentence = point.point().map_or("", |point| point.sentence);
+            report::note(&format!("{} ({places}): {sentence}", point.name()));
+        }
+        for (name, why) in &plan.refused {
+            report::note(&format!("not {name}: {why}"));
+        }
+    }
+}
+
+fn say_summary(summary: &Summary) {
+    report::either(
+        || {
+            json!({"events": {
+                "produced": summary.produced,
+                "shown": summary.shown,
+                "filtered": summary.left_out,
+                "lost": summary.lost,
+                "late": summary.late,
+            }})
+        },
+        || {
+            format!(
+                "pktrail: {} events: {} shown, {} left out by the filter, {} lost, {} late",
+                summary.produced, summary.shown, summary.left_out, summary.lost, summary.late
+            )
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(time_ns("500us"), Some(500_000));
+        assert_eq!(time_ns("1.5ms"), Some(1_500_000));
+        assert_eq!(time_ns("2s"), Some(2_000_000_000));
+        assert_eq!(time_ns("7ns"), Some(7));
+        assert_eq!(time_ns("7"), None);
+        assert_eq!(time_ns("-1s"), None);
+    }
+
+    #[test]
+    fn marks_may_have_a_mask() {
+        assert_eq!(mark("5"), Some((5, u32::MAX)));
+        assert_eq!(mark("0x10/0xf0"), Some((0x10, 0xf0)));
+        assert_eq!(mark("five"), None);
+    }
+}

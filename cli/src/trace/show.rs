@@ -1,0 +1,95 @@
+//! What is shown of trails: blocks, JSON, or a summary at the end.
+//!
+//! Owns the count of `-c` and the choice of form.
+
+use super::{Trace, json};
+use crate::print;
+use pktrail::Result;
+use pktrail::names::SystemNames;
+use pktrail::text::Names as _;
+use pktrail::trace::Tracer;
+use pktrail::trail::top::By;
+use pktrail::trail::words::Detail;
+use pktrail::trail::{Top, Trail, Wanted, words};
+
+/// Rows of a summary.
+const MOST_ROWS: usize = 20;
+
+/// Takes trails as they end.
+pub(super) struct Shown {
+    wanted: Wanted,
+    left: u64,
+    is_json: bool,
+    detail: Detail,
+    rankings: Vec<By>,
+    top: Top,
+    clock: SystemNames,
+}
+
+impl Shown {
+    pub(super) fn new(args: &Trace, wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            left: args.count.unwrap_or(u64::MAX),
+            is_json: args.json,
+            detail: match args.verbose {
+                true => Detail::Full,
+                false => Detail::Brief,
+            },
+            rankings: args.top.iter().map(|ranking| (*ranking).into()).collect(),
+            top: Top::default(),
+            clock: SystemNames::new(),
+        }
+    }
+
+    /// As many as `-c` asks for have been shown.
+    pub(super) fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    pub(super) fn take(&mut self, trails: Vec<Trail>, tracer: &Tracer) -> Result<()> {
+        for trail in trails {
+            if self.left == 0 || !self.wanted.takes(&trail, tracer) {
+                continue;
+            }
+            self.left -= 1;
+            if !self.rankings.is_empty() {
+                self.top.add(&trail);
+                continue;
+            }
+            print(&match self.is_json {
+                true => format!("{}\n", json::trail(&trail, tracer)),
+                false => {
+                    let first = trail.hops.first().map_or(0, |hop| hop.event.time_ns);
+                    words::block(&trail, tracer, &self.time_of_day(first), self.detail)
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Shows the summaries.
+    pub(super) fn finish(&self) -> Result<()> {
+        for by in &self.rankings {
+            print(&match self.is_json {
+                true => format!("{}\n", json::top(&self.top, *by, MOST_ROWS)),
+                false => self.top.text(*by, MOST_ROWS),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// `13:05:22.123456`, local.
+    fn time_of_day(&mut self, time_ns: u64) -> String {
+        let seconds = i64::try_from(time_ns / 1_000_000_000).unwrap_or(0);
+        let local = seconds + i64::from(self.clock.utc_offset(seconds));
+        let second = local.rem_euclid(86_400);
+        format!(
+            "{:02}:{:02}:{:02}.{:06}",
+            second / 3_600,
+            second / 60 % 60,
+            second % 60,
+            time_ns / 1_000 % 1_000_000
+        )
+    }
+}

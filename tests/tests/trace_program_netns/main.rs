@@ -1,0 +1,3 @@
+//! `pktrail trace` as a program: what it shows, writes and says. Needs root.
+
+mod shown;
