@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::thread::{self, JoinHandle};
@@ -154,12 +155,16 @@ impl Work {
 
     fn finish(&mut self, file: File, record: FileRecord) {
         let name = record.path.display().to_string();
-        if self.settings.sync
-            && let Err(cause) = file.sync_all()
+        let on_disk = match self.settings.sync {
+            true => file.sync_all(),
+            false => file::written_back(file.as_fd()),
+        };
+        if let Err(cause) = on_disk
             // Pipes and devices have nothing to bring to a disk.
-            && cause.kind() != ErrorKind::InvalidInput
+            && !matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::NotSeekable)
         {
-            self.fail(Error::io(format!("cannot bring {name} to the disk"), cause));
+            let what = format!("cannot bring {name} to the disk: part of it will be missing there");
+            self.fail(Error::io(what, cause));
         }
         if let Err(cause) = file::close(file.into()) {
             self.fail(Error::io(format!("cannot close {name}"), cause));

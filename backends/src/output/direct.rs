@@ -6,6 +6,8 @@
 
 use crate::Block;
 use crate::sys::file;
+#[cfg(test)]
+use crate::sys::write_queue::Fault;
 use crate::sys::write_queue::{Write, WriteQueue};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -42,6 +44,18 @@ impl Direct {
             asked: true,
             ..Self::default()
         }
+    }
+
+    /// With a queue whose writes end as `faults` say; `None` where the kernel
+    /// has no queue.
+    #[cfg(test)]
+    pub(super) fn with_faults(faults: &[Fault]) -> Option<Self> {
+        let queue = WriteQueue::new(DEPTH as u32).ok()?;
+        Some(Self {
+            asked: true,
+            queue: Some(queue.with_faults(faults.iter().copied())),
+            ..Self::default()
+        })
     }
 
     /// As with another file.
@@ -139,4 +153,12 @@ impl Direct {
 pub(super) fn is_refusal(cause: &io::Error) -> bool {
     let refusals = [libc::EINVAL, libc::EFAULT, libc::EOPNOTSUPP];
     (cause.raw_os_error()).is_some_and(|code| refusals.contains(&code))
+}
+
+/// Whether an error means no more than that the write is to be tried again.
+pub(super) fn is_passing(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+    )
 }

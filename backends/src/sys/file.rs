@@ -30,6 +30,16 @@ pub(crate) fn set_direct(file: BorrowedFd<'_>, direct: bool) -> io::Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags) }).map(drop)
 }
 
+/// Says whether the kernel has met an error since `file` was opened when it brought
+/// to the disk what was written, and waits for what it is bringing there right now.
+/// It begins nothing: what is only in the page cache stays there.
+pub(crate) fn written_back(file: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE;
+    // SAFETY: sync_file_range(2) reads numbers only; the descriptor is open, since
+    // it is borrowed.
+    check(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) }).map(drop)
+}
+
 /// Gives a process the lowest priority.
 pub(crate) fn be_nice(pid: u32) -> io::Result<()> {
     // SAFETY: setpriority(2) reads its three numbers and no memory; the kernel

@@ -19,6 +19,21 @@ pub(crate) struct WriteQueue {
     /// Whether the kernel has refused a call: then an entry may never have been
     /// handed over, and must not be later, when its file may be closed.
     broken: bool,
+    /// What the disk does with the writes to come.
+    #[cfg(test)]
+    faults: VecDeque<Fault>,
+}
+
+/// What a test lets the disk do with a write.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// Writes it.
+    None,
+    /// Writes so many bytes of it.
+    Short(usize),
+    /// Writes nothing, and ends with this error number.
+    Error(i32),
 }
 
 /// A write, and the memory that it reads.
@@ -29,11 +44,17 @@ pub(crate) struct Write {
     pub(crate) len: usize,
     /// Bytes written, or the error number, negative; `None` before the end.
     result: Option<i32>,
+    #[cfg(test)]
+    fault: Fault,
 }
 
 impl Write {
     /// How many bytes were written, of a write that has ended.
     pub(crate) fn result(&self) -> io::Result<usize> {
+        #[cfg(test)]
+        if let Fault::Error(code) = self.fault {
+            return Err(io::Error::from_raw_os_error(code));
+        }
         match self.result.map(usize::try_from) {
             Some(Ok(count)) => Ok(count),
             Some(Err(_)) => Err(io::Error::from_raw_os_error(-self.result.unwrap_or(0))),
@@ -50,7 +71,16 @@ impl WriteQueue {
             writes: VecDeque::new(),
             first: 0,
             broken: false,
+            #[cfg(test)]
+            faults: VecDeque::new(),
         })
+    }
+
+    /// The next writes end as `faults` say.
+    #[cfg(test)]
+    pub(crate) fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
     }
 
     /// How many writes are under way, or ended and not taken.
@@ -76,6 +106,15 @@ impl WriteQueue {
         if len > bytes.len() {
             return Err(invalid());
         }
+        #[cfg(test)]
+        let (fault, size) = {
+            let fault = self.faults.pop_front().unwrap_or(Fault::None);
+            match fault {
+                Fault::None => (fault, size),
+                Fault::Short(most) => (fault, size.min(u32::try_from(most).unwrap_or(size))),
+                Fault::Error(_) => (fault, 0),
+            }
+        };
         let entry = opcode::Write::new(types::Fd(file.as_raw_fd()), bytes.as_ptr(), size)
             .offset(offset)
             .build()
@@ -86,6 +125,8 @@ impl WriteQueue {
             memory,
             len,
             result: None,
+            #[cfg(test)]
+            fault,
         });
         // SAFETY: the kernel reads `size` bytes from the memory, which is as long
         // (checked above). `writes` holds a reference to it until the write has

@@ -9,6 +9,7 @@ use pktrail_tests::netns::run;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -77,9 +78,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         // The namespace goes with the thread, but the folder goes before.
-        let _ = std::process::Command::new("umount")
-            .arg(&self.path)
-            .status();
+        let _ = Command::new("umount").arg(&self.path).status();
     }
 }
 
@@ -175,6 +174,31 @@ fn a_broken_disk_ends_the_capture_with_a_valid_file() {
     let disk = Disk::new(&folder, 64);
     let shrink = || disk.shrink(16);
     check_failure(&disk, &folder, DIRECT, "Input/output error", shrink);
+}
+
+#[test]
+fn what_the_page_cache_cannot_bring_to_a_broken_disk_is_told() {
+    testbed::enter().expect("a namespace");
+    let folder = Folder::new("faults-late");
+    let disk = Disk::new(&folder, 64);
+    let path = disk.file();
+    let mut words = vec!["-w", path.to_str().unwrap()];
+    words.extend(COPIED);
+    let capture = Capture::start(&folder, &words);
+    let load = Load::start(RATE);
+    disk.shrink(16);
+    wait_for_bytes(&path, 20_000_000);
+    // As the kernel does half a minute later. What it says to others it has still to
+    // say to the program.
+    let synced = File::open(&path).and_then(|file| file.sync_all());
+    synced.expect_err("the disk is broken");
+    drop(load);
+    let (status, said) = capture.stop();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("cannot bring") && said.contains("Input/output error"),
+        "{said}"
+    );
 }
 
 #[test]
