@@ -13,6 +13,7 @@ pub mod netns;
 pub mod output;
 pub mod privileges;
 pub mod signals;
+pub mod skb_filter;
 mod sys;
 #[cfg(feature = "trace")]
 pub mod trace;

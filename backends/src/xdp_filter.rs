@@ -3,7 +3,7 @@
 
 use crate::sys::{bpf, xdp_run};
 use pktrail_core::filter::EbpfContext;
-use pktrail_core::{Error, Filter, Result};
+use pktrail_core::{Error, ErrorKind, Filter, Result};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// `XDP_DROP` and `XDP_PASS` (`include/uapi/linux/bpf.h`).
@@ -22,6 +22,10 @@ pub fn verify(filter: &Filter, context: EbpfContext) -> Result<()> {
     let (program_type, accept, reject) = match context {
         EbpfContext::Xdp => (bpf::PROGRAM_XDP, PASS, DROP),
         EbpfContext::Tc => (bpf::PROGRAM_TC, TC_OK, TC_SHOT),
+        EbpfContext::Skb => {
+            let what = "a filter for a tracing program is no program: see SkbProgram";
+            return Err(Error::new(ErrorKind::Usage, what));
+        }
     };
     load(filter, context, program_type, accept, reject).map(drop)
 }

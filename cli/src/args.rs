@@ -213,7 +213,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "text", help_heading = "Filter")]
     pub explain: Option<String>,
-    /// The filter as an eBPF program, listed: xdp or tc
+    /// The filter as an eBPF program, listed: xdp, tc or skb (inside the kernel)
     #[arg(long, value_name = "CONTEXT", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "xdp", help_heading = "Filter")]
     pub ebpf: Option<String>,

@@ -4,7 +4,7 @@
 use crate::args::Args;
 use crate::plan::{self, Wanted, usage};
 use crate::{devices, print_either, read};
-use pktrail::filter::{EbpfContext, ebpf_listing, explain};
+use pktrail::filter::{EbpfContext, EbpfInstruction, SkbFilter, ebpf_listing, explain};
 use pktrail::names::SystemNames;
 use pktrail::{Instruction, LinkType, Program, Result};
 use serde_json::{Value, json};
@@ -22,14 +22,8 @@ pub(crate) fn filter(args: &Args, wanted: Option<Wanted>) -> Result<ExitCode> {
     if let Some(form) = &args.explain {
         return explanation(args, form, &wanted, link_type);
     }
-    let filter = wanted.for_file(args, link_type, plan::snaplen(args)?)?;
     if let Some(context) = &args.ebpf {
-        let (context, accept, reject) = match context.as_str() {
-            "xdp" => (EbpfContext::Xdp, XDP_PASS, XDP_DROP),
-            "tc" => (EbpfContext::Tc, 1, 0),
-            other => return Err(usage(format!("--ebpf: '{other}' is not xdp or tc"))),
-        };
-        let program = filter.ebpf(context, accept, reject)?;
+        let program = ebpf(args, context, wanted, link_type)?;
         let listing = ebpf_listing(&program);
         return print_either(
             args.json,
@@ -37,6 +31,7 @@ pub(crate) fn filter(args: &Args, wanted: Option<Wanted>) -> Result<ExitCode> {
             || listing.trim_end().to_owned() + "\n",
         );
     }
+    let filter = wanted.for_file(args, link_type, plan::snaplen(args)?)?;
     print_either(
         args.json,
         || instructions(&filter.program),
@@ -46,6 +41,31 @@ pub(crate) fn filter(args: &Args, wanted: Option<Wanted>) -> Result<ExitCode> {
             _ => filter.program.decimal_listing(),
         },
     )
+}
+
+/// The filter as a program of the kind that `context` names.
+fn ebpf(
+    args: &Args,
+    context: &str,
+    wanted: Wanted,
+    link_type: LinkType,
+) -> Result<Vec<EbpfInstruction>> {
+    let snaplen = plan::snaplen(args)?;
+    let (context, accept, reject) = match (context, &wanted) {
+        ("xdp", _) => (EbpfContext::Xdp, XDP_PASS, XDP_DROP),
+        ("tc", _) => (EbpfContext::Tc, 1, 0),
+        ("skb", Wanted::Expression(text)) => {
+            let target = plan::target(args, link_type, snaplen);
+            let filter = SkbFilter::compile(text, &target, &mut SystemNames::new());
+            return filter
+                .map_err(|error| plan::picture(error, text))?
+                .function();
+        }
+        ("skb", _) => return Err(usage("--ebpf=skb takes an expression, not a program")),
+        (other, _) => return Err(usage(format!("--ebpf: '{other}' is not xdp, tc or skb"))),
+    };
+    let filter = wanted.for_file(args, link_type, snaplen)?;
+    filter.ebpf(context, accept, reject)
 }
 
 /// `enum xdp_action` of `include/uapi/linux/bpf.h`.

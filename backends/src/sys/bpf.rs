@@ -18,9 +18,12 @@ pub(crate) const PROGRAM_SOCKET_FILTER: u32 = 1;
 pub(crate) const PROGRAM_TC: u32 = 3;
 /// `BPF_PROG_TYPE_XDP`.
 pub(crate) const PROGRAM_XDP: u32 = 6;
+/// `BPF_PROG_TYPE_RAW_TRACEPOINT`.
+pub(crate) const PROGRAM_RAW_TRACEPOINT: u32 = 17;
 
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP: libc::c_int = 1;
+const MAP_UPDATE: libc::c_int = 2;
 const PROGRAM_LOAD: libc::c_int = 5;
 const MAP_TYPE_ARRAY: u32 = 2;
 /// The verifier's words are kept up to this many bytes.
@@ -246,14 +249,74 @@ impl Counter {
 
     /// The two instructions that put the address of the number into `register`.
     pub(crate) fn address_into(&self, register: u8) -> [Instruction; 2] {
-        /// `BPF_LD | BPF_DW | BPF_IMM` with source 2: the address of a map's value.
-        const LOAD_WIDE: u8 = 0x18;
-        const MAP_VALUE: u8 = 2;
-        [
-            Instruction::new(LOAD_WIDE, register, MAP_VALUE, 0, self.0.as_raw_fd()),
-            Instruction::new(0, 0, 0, 0, 0),
-        ]
+        address_into(&self.0, register)
     }
+}
+
+/// Bytes that a program can read and write: an array map of one entry.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    map: OwnedFd,
+    size: usize,
+}
+
+impl Shared {
+    /// `size` bytes, all zero.
+    pub(crate) fn new(size: usize) -> Result<Self> {
+        let value_size = u32::try_from(size)
+            .map_err(|_| Error::new(ErrorKind::Usage, "a BPF map of over 2^32 bytes"))?;
+        let mut attribute = MapCreate {
+            map_type: MAP_TYPE_ARRAY,
+            key_size: 4,
+            value_size,
+            max_entries: 1,
+        };
+        // SAFETY: `MapCreate` is the head of that part of the union, without addresses.
+        let map = unsafe { descriptor(MAP_CREATE, &mut attribute) }
+            .map_err(|error| Error::io("bpf(BPF_MAP_CREATE) for shared bytes", error))?;
+        Ok(Self { map, size })
+    }
+
+    /// Replaces all bytes by `bytes` and zeros behind them.
+    ///
+    /// # Errors
+    /// `Usage` if `bytes` are more than there is room for.
+    pub(crate) fn set(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() > self.size {
+            let what = format!("{} bytes for a BPF map of {}", bytes.len(), self.size);
+            return Err(Error::new(ErrorKind::Usage, what));
+        }
+        let mut value = bytes.to_vec();
+        value.resize(self.size, 0);
+        let key = 0u32;
+        let mut attribute = MapElement {
+            map: self.map.as_raw_fd().cast_unsigned(),
+            pad: 0,
+            key: std::ptr::from_ref(&key) as u64,
+            value: value.as_ptr() as u64,
+            flags: 0,
+        };
+        // SAFETY: `MapElement` is that part of the union; `key` is a live local and `value` a live
+        // buffer, of the sizes that `new` gave the map. The kernel only reads both.
+        unsafe { call(MAP_UPDATE, &mut attribute) }
+            .map(drop)
+            .map_err(|error| Error::io("bpf(BPF_MAP_UPDATE_ELEM) of shared bytes", error))
+    }
+
+    /// The two instructions that put the address of the bytes into `register`.
+    pub(crate) fn address_into(&self, register: u8) -> [Instruction; 2] {
+        address_into(&self.map, register)
+    }
+}
+
+fn address_into(map: &OwnedFd, register: u8) -> [Instruction; 2] {
+    /// `BPF_LD | BPF_DW | BPF_IMM` with source 2: the address of a map's value.
+    const LOAD_WIDE: u8 = 0x18;
+    const MAP_VALUE: u8 = 2;
+    [
+        Instruction::new(LOAD_WIDE, register, MAP_VALUE, 0, map.as_raw_fd()),
+        Instruction::new(0, 0, 0, 0, 0),
+    ]
 }
 
 /// A program's number for the commands that take one.

@@ -1,5 +1,6 @@
-//! BPF_PROG_RUN in live-frame mode: an XDP program runs over frames that go on
-//! into the network stack as if an interface had received them.
+//! BPF_PROG_RUN: a program runs once over what it is given; and in live-frame mode, where an XDP
+//! program runs over frames that go on into the network stack as if an interface had received
+//! them.
 //!
 //! Owns the call (net/bpf/test_run.c, `bpf_test_run_xdp_live`). What the
 //! program writes into the frames is the affair of [`crate::inject`].
@@ -25,6 +26,7 @@ struct Context {
 
 /// The anonymous structure for BPF_PROG_TEST_RUN in `union bpf_attr`.
 #[repr(C)]
+#[derive(Default)]
 struct Run {
     program: u32,
     return_value: u32,
@@ -44,6 +46,15 @@ struct Run {
     pad: u32,
 }
 
+impl Run {
+    fn of(program: BorrowedFd<'_>) -> Self {
+        Self {
+            program: bpf::number(program),
+            ..Self::default()
+        }
+    }
+}
+
 /// Runs `program` once over a copy of `frame`, on no interface, and returns what
 /// it returned.
 ///
@@ -52,27 +63,39 @@ struct Run {
 /// a page holds.
 pub(crate) fn run_once(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32> {
     let mut attribute = Run {
-        program: bpf::number(program),
-        return_value: 0,
         data_size_in: u32::try_from(frame.len()).map_err(io::Error::other)?,
-        data_size_out: 0,
         data_in: frame.as_ptr() as u64,
-        data_out: 0,
         repeat: 1,
-        duration: 0,
-        context_size_in: 0,
-        context_size_out: 0,
-        context_in: 0,
-        context_out: 0,
-        flags: 0,
-        cpu: 0,
-        batch_size: 0,
-        pad: 0,
+        ..Run::of(program)
     };
     // SAFETY: `Run` is that part of the union; its one address is of `frame`,
     // which is only read, with its own length.
-    unsafe { bpf::call(PROGRAM_RUN, &mut attribute) }?;
-    // SAFETY: `attribute` is a live local; read through a pointer because the
+    unsafe { returned(&mut attribute) }
+}
+
+/// Runs `program`, of a raw tracepoint, once with `arguments`, and returns what it returned.
+///
+/// # Errors
+/// As bpf(2): EINVAL if the program looks at more arguments than there are.
+pub(crate) fn run_tracepoint(program: BorrowedFd<'_>, arguments: &[u64; 1]) -> io::Result<u32> {
+    let mut attribute = Run {
+        context_size_in: size_of_val(arguments) as u32,
+        context_in: arguments.as_ptr() as u64,
+        ..Run::of(program)
+    };
+    // SAFETY: `Run` is that part of the union; its one address is of `arguments`,
+    // which are only read, with their own length.
+    unsafe { returned(&mut attribute) }
+}
+
+/// Runs a program, and says what it returned.
+///
+/// # Safety
+/// The addresses in `attribute` are valid for the lengths in it.
+unsafe fn returned(attribute: &mut Run) -> io::Result<u32> {
+    // SAFETY: `Run` is that part of the union; its addresses are the caller's promise.
+    unsafe { bpf::call(PROGRAM_RUN, attribute) }?;
+    // SAFETY: `attribute` is a live reference; read through a pointer because the
     // kernel wrote it behind the compiler's back.
     Ok(unsafe { std::ptr::read_volatile(&raw const attribute.return_value) })
 }
@@ -103,22 +126,14 @@ pub(crate) fn run(
         egress_interface: 0,
     };
     let mut attribute = Run {
-        program: bpf::number(program),
-        return_value: 0,
         data_size_in: size,
-        data_size_out: 0,
         data_in: frame.as_ptr() as u64,
-        data_out: 0,
         repeat: count,
-        duration: 0,
         context_size_in: size_of::<Context>() as u32,
-        context_size_out: 0,
         context_in: std::ptr::from_ref(&context) as u64,
-        context_out: 0,
         flags: LIVE_FRAMES,
-        cpu: 0,
         batch_size: batch,
-        pad: 0,
+        ..Run::of(program)
     };
     // SAFETY: `Run` is that part of the union; the addresses are of `frame` and
     // `context`, alive here, and their lengths are given; nothing is written out.

@@ -4,6 +4,7 @@
 //! Owns loading, attaching, the ring, and the names of interfaces and namespaces. Which events
 //! are one packet's is decided by `pktrail_core::trail`. Needs no kprobes.
 
+mod filter;
 mod follow;
 mod names;
 mod record;
@@ -11,6 +12,7 @@ mod slot;
 
 use crate::netns;
 use crate::sys::bpf;
+pub use filter::with_filter;
 pub use follow::{Followed, Summary};
 use libbpf_rs::{
     Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType, RingBuffer,

@@ -23,6 +23,7 @@ mod run;
 mod target;
 mod walk;
 
+pub use ebpf::skb::SkbFilter;
 pub use ebpf::{EbpfContext, EbpfInstruction, ebpf_listing};
 pub use explain::{Explanation, explain};
 pub use lang::{Mistake, caret};

@@ -12,6 +12,7 @@ mod dice;
 mod grammar;
 #[path = "../filter_libpcap_peers/packets.rs"]
 mod packets;
+mod skb;
 
 use dice::Dice;
 use pktrail::xdp_filter::XdpFilter;

@@ -1,9 +1,15 @@
-//! The back end for programs that look at packets themselves (XDP, tc): the
-//! decision graph as eBPF, by direct access to the packet.
+//! The back end for programs that look at packets themselves (XDP, tc), and for
+//! those that trace the kernel: the decision graph as eBPF.
 //!
 //! Registers: r6 the first byte of the frame, r7 the end, r0 the number in
 //! question, r9 the last index, r1 to r3 at hand. Numbers wait on the stack. Every load is behind
-//! a check that the verifier understands, made once on each way.
+//! a check that the verifier understands, made once on each way. How bytes are reached in a
+//! tracing program is in [`skb`].
+
+mod listing;
+pub(super) mod skb;
+
+pub use listing::ebpf_listing;
 
 use super::classic::{Tree, tree};
 use super::ir::graph::{Goal, Graph, Node};
@@ -13,7 +19,6 @@ use super::ir::value::{Order, Value, ValueId, Values};
 use super::lang::Operator;
 use super::op::{JEQ_K, JGT_K};
 use crate::{Error, ErrorKind, Result};
-use std::fmt::{self, Write};
 
 /// One eBPF instruction, as in the kernel's `struct bpf_insn`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +42,28 @@ pub enum EbpfContext {
     Xdp,
     /// `struct __sk_buff` of tc, where packet bytes can be read directly.
     Tc,
+    /// `struct packet` of `backends/src/trace/filter.h`: a packet of the kernel's own, which is
+    /// read by a helper.
+    Skb,
 }
 
 impl EbpfContext {
     /// Where the addresses of the packet's first byte and of its end lie
     /// (`include/uapi/linux/bpf.h`).
-    fn fields(self) -> (i16, i16) {
+    fn fields(self) -> Option<(i16, i16)> {
         match self {
-            Self::Xdp => (0, 4),
-            Self::Tc => (76, 80),
+            Self::Xdp => Some((0, 4)),
+            Self::Tc => Some((76, 80)),
+            Self::Skb => None,
+        }
+    }
+
+    /// Words of stack for numbers, after those that are taken already.
+    fn slots(self) -> i16 {
+        match self {
+            Self::Xdp | Self::Tc => 60,
+            // The stack is shared with the program that asks.
+            Self::Skb => 16,
         }
     }
 }
@@ -70,6 +88,10 @@ const LDX_DW: u8 = 0x79;
 const STX_DW: u8 = 0x7b;
 const JA: u8 = 0x05;
 const JGT64_X: u8 = 0x2d;
+const JNE64_K: u8 = 0x55;
+const JNE32_K: u8 = 0x56;
+const JLT32_K: u8 = 0xa6;
+const CALL: u8 = 0x85;
 const JEQ32_K: u8 = 0x16;
 const JGT32_K: u8 = 0x26;
 const JEQ32_X: u8 = 0x1e;
@@ -79,8 +101,6 @@ const EXIT: u8 = 0x95;
 
 /// Frames are never longer where packet bytes are read directly.
 const LONGEST: u32 = 0x7fff;
-/// Words of stack.
-const MOST_SLOTS: i16 = 60;
 
 /// The program that ends with `accept` or `reject` in r0.
 ///
@@ -102,16 +122,27 @@ pub(super) fn program(
         jumps: Vec::new(),
         starts: Map::default(),
         slots: 0,
+        words: Map::default(),
         known: Known::default(),
+        context,
+        window: 0,
+        is_too_large: false,
     };
-    emitter.whole(context, accept, reject).ok_or_else(|| {
-        let feature = "this expression in a packet program";
+    emitter.whole(accept, reject).ok_or_else(|| {
+        let (feature, what) = match emitter.is_too_large {
+            true => (
+                "a packet program of this size",
+                "the filter is too large for a packet program, which jumps over 32,767 \
+                 instructions at most: use a shorter list",
+            ),
+            false => (
+                "this expression in a packet program",
+                "a packet program cannot run this expression: it asks for what is not in the \
+                 packet",
+            ),
+        };
         let since = "";
-        Error::new(
-            ErrorKind::Unsupported { feature, since },
-            "a packet program cannot run this expression: it asks for what is not in the packet, \
-             or is too large",
-        )
+        Error::new(ErrorKind::Unsupported { feature, since }, what)
     })
 }
 
@@ -123,7 +154,13 @@ struct Emitter<'a> {
     jumps: Vec<(usize, Goal)>,
     starts: Map<Goal, usize>,
     slots: i16,
+    words: Map<ValueId, i16>,
     known: Known,
+    context: EbpfContext,
+    /// So many bytes from the first on were read at the beginning, by a program that has to.
+    window: u32,
+    /// Why there is no program, if there is none.
+    is_too_large: bool,
 }
 
 /// What holds on all ways to a node.
@@ -151,15 +188,14 @@ impl Emitter<'_> {
         self.push(opcode, dst, src, 0, imm.cast_signed());
     }
 
-    fn whole(
-        &mut self,
-        context: EbpfContext,
-        accept: i32,
-        reject: i32,
-    ) -> Option<Vec<EbpfInstruction>> {
-        let (data, end) = context.fields();
-        self.push(LDX_W, 6, 1, data, 0);
-        self.push(LDX_W, 7, 1, end, 0);
+    fn whole(&mut self, accept: i32, reject: i32) -> Option<Vec<EbpfInstruction>> {
+        match self.context.fields() {
+            Some((data, end)) => {
+                self.push(LDX_W, 6, 1, data, 0);
+                self.push(LDX_W, 7, 1, end, 0);
+            }
+            None => self.begin_skb(),
+        }
         let root = self.graph.root();
         // Nodes lead to earlier ones, so from the last all ways go forward.
         let mut known: Map<Goal, Known> = Map::default();
@@ -190,7 +226,11 @@ impl Emitter<'_> {
         }
         for (at, goal) in std::mem::take(&mut self.jumps) {
             let distance = self.starts.get(&goal)?.checked_sub(at + 1)?;
-            self.out.get_mut(at)?.offset = i16::try_from(distance).ok()?;
+            let Ok(distance) = i16::try_from(distance) else {
+                self.is_too_large = true;
+                return None;
+            };
+            self.out.get_mut(at)?.offset = distance;
         }
         Some(std::mem::take(&mut self.out))
     }
@@ -247,11 +287,17 @@ impl Emitter<'_> {
         }
         match self.values.get(value) {
             Value::Constant(number) => self.push(MOV32_K, 0, 0, 0, number.cast_signed()),
+            Value::Length if self.context == EbpfContext::Skb => {
+                self.push(LDX_W, 0, 6, skb::LENGTH, 0);
+            }
             Value::Length => {
                 self.push(MOV64_X, 0, 7, 0, 0);
                 self.push(SUB64_X, 0, 6, 0, 0);
             }
-            Value::Ancillary(_) => return None,
+            Value::Ancillary(place) => self.beside(place)?,
+            Value::Load { index, k, bytes } if self.context == EbpfContext::Skb => {
+                self.load_skb(index, k, bytes)?;
+            }
             Value::Load { index, k, bytes } => self.load(index, k, bytes)?,
             Value::Negative(a) => {
                 self.value(a)?;
@@ -296,27 +342,66 @@ impl Emitter<'_> {
         Some(())
     }
 
-    /// `a` in r0 and `b` in r1.
+    /// `a` in r0 and `b` in r1. The one that needs more words is computed first.
     fn operands(&mut self, a: ValueId, b: ValueId) -> Option<()> {
-        if self.slots >= MOST_SLOTS {
+        if self.slots >= self.context.slots() {
+            self.is_too_large = true;
             return None;
         }
-        self.value(b)?;
+        let b_first = self.words(b) > self.words(a);
+        let (first, second) = if b_first { (b, a) } else { (a, b) };
+        self.value(first)?;
         self.slots += 1;
-        let place = -8 * self.slots;
+        // A tracing program reads into the first word.
+        let place = match self.context {
+            EbpfContext::Skb => -8 * (self.slots + 1),
+            _ => -8 * self.slots,
+        };
         self.push(STX_DW, 10, 0, place, 0);
-        self.value(a)?;
-        self.push(LDX_DW, 1, 10, place, 0);
+        self.value(second)?;
+        if b_first {
+            self.push(LDX_DW, 1, 10, place, 0);
+        } else {
+            self.push(MOV64_X, 1, 0, 0, 0);
+            self.push(LDX_DW, 0, 10, place, 0);
+        }
         self.slots -= 1;
         Some(())
     }
 
-    fn load(&mut self, index: Option<ValueId>, k: u32, bytes: u8) -> Option<()> {
-        let opcode = match bytes {
-            1 => LDX_B,
-            2 => LDX_H,
-            _ => LDX_W,
+    /// How many words of stack it takes to compute `value`.
+    fn words(&mut self, value: ValueId) -> i16 {
+        if let Some(words) = self.words.get(&value) {
+            return *words;
+        }
+        let words = match self.values.get(value) {
+            Value::Load { index: Some(a), .. } | Value::Negative(a) => self.words(a),
+            Value::Binary(_, a, b) | Value::Compare(_, a, b)
+                if self.values.constant_of(b).is_none() =>
+            {
+                let (a, b) = (self.words(a), self.words(b));
+                a.max(b).max(a.min(b) + 1)
+            }
+            Value::Binary(_, a, _) => self.words(a),
+            Value::Compare(_, a, _) => self.words(a).max(1),
+            _ => 0,
         };
+        self.words.insert(value, words);
+        words
+    }
+
+    /// Puts the index into r0, and keeps it in r9.
+    fn index(&mut self, index: ValueId) -> Option<()> {
+        self.value(index)?;
+        if self.known.index != Some(index) {
+            self.push(MOV32_X, 9, 0, 0, 0);
+            self.known.index = Some(index);
+        }
+        Some(())
+    }
+
+    fn load(&mut self, index: Option<ValueId>, k: u32, bytes: u8) -> Option<()> {
+        let opcode = load_of(bytes);
         let size = i32::from(bytes);
         match index {
             None => {
@@ -333,11 +418,7 @@ impl Emitter<'_> {
                 self.push(opcode, 0, 6, k as i16, 0);
             }
             Some(index) => {
-                self.value(index)?;
-                if self.known.index != Some(index) {
-                    self.push(MOV32_X, 9, 0, 0, 0);
-                    self.known.index = Some(index);
-                }
+                self.index(index)?;
                 self.push(ADD32_K, 0, 0, 0, k.cast_signed());
                 self.jump(JGT32_K, 0, 0, LONGEST, Goal::Reject);
                 self.push(MOV64_X, 2, 6, 0, 0);
@@ -348,10 +429,23 @@ impl Emitter<'_> {
                 self.push(opcode, 0, 2, 0, 0);
             }
         }
-        if bytes > 1 {
-            self.push(TO_BE, 0, 0, 0, 8 * size);
-        }
+        self.swap(bytes);
         Some(())
+    }
+
+    /// Turns bytes of a packet in r0 into the number that they are.
+    fn swap(&mut self, bytes: u8) {
+        if bytes > 1 {
+            self.push(TO_BE, 0, 0, 0, 8 * i32::from(bytes));
+        }
+    }
+}
+
+fn load_of(bytes: u8) -> u8 {
+    match bytes {
+        1 => LDX_B,
+        2 => LDX_H,
+        _ => LDX_W,
     }
 }
 
@@ -377,74 +471,4 @@ fn arithmetic(operator: Operator) -> u8 {
         Operator::Modulo => 0x94,
         Operator::Xor => 0xa4,
     }
-}
-
-impl fmt::Display for EbpfInstruction {
-    /// As bpftool shows it, nearly: `r0 = *(u16 *)(r6 +12)`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            opcode,
-            dst,
-            src,
-            offset,
-            imm,
-        } = *self;
-        let is_64 = opcode & 7 == 7;
-        let name = if is_64 { 'r' } else { 'w' };
-        let operand = match opcode & 8 {
-            0 => format!("{imm}"),
-            _ => format!("{name}{src}"),
-        };
-        match opcode {
-            EXIT => write!(f, "exit"),
-            JA => write!(f, "goto {offset:+}"),
-            TO_BE => write!(f, "r{dst} = be{imm} r{dst}"),
-            NEG32 => write!(f, "w{dst} = -w{dst}"),
-            LDX_B => write!(f, "r{dst} = *(u8 *)(r{src} {offset:+})"),
-            LDX_H => write!(f, "r{dst} = *(u16 *)(r{src} {offset:+})"),
-            LDX_W => write!(f, "r{dst} = *(u32 *)(r{src} {offset:+})"),
-            LDX_DW => write!(f, "r{dst} = *(u64 *)(r{src} {offset:+})"),
-            STX_DW => write!(f, "*(u64 *)(r{dst} {offset:+}) = r{src}"),
-            JGT64_X => write!(f, "if r{dst} > r{src} goto {offset:+}"),
-            _ if opcode & 7 == 6 => {
-                let sign = match opcode & 0xf0 {
-                    0x10 => "==",
-                    0x20 => ">",
-                    0x30 => ">=",
-                    _ => "&",
-                };
-                let operand = match opcode & 8 {
-                    0 => format!("{:#x}", imm.cast_unsigned()),
-                    _ => format!("w{src}"),
-                };
-                write!(f, "if w{dst} {sign} {operand} goto {offset:+}")
-            }
-            _ => {
-                let sign = match opcode & 0xf0 {
-                    0x00 => "+=",
-                    0x10 => "-=",
-                    0x20 => "*=",
-                    0x30 => "/=",
-                    0x40 => "|=",
-                    0x50 => "&=",
-                    0x60 => "<<=",
-                    0x70 => ">>=",
-                    0x90 => "%=",
-                    0xa0 => "^=",
-                    _ => "=",
-                };
-                write!(f, "{name}{dst} {sign} {operand}")
-            }
-        }
-    }
-}
-
-/// A line for each instruction, with its number.
-pub fn ebpf_listing(program: &[EbpfInstruction]) -> String {
-    let mut out = String::new();
-    for (at, instruction) in program.iter().enumerate() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{at:4}: {instruction}");
-    }
-    out
 }
