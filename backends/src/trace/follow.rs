@@ -3,8 +3,9 @@
 //! Owns when an event is due and the arithmetic at the end.
 
 use super::Tracer;
-use pktrail_core::Result;
+use super::rules::{RulePlan, Watch};
 use pktrail_core::trail::{Joiner, Sequences, Settings, Trail, Window};
+use pktrail_core::{Filter, Result};
 use std::time::{Duration, Instant};
 
 /// Events wait this long for older ones of other CPUs.
@@ -21,6 +22,7 @@ pub struct Followed {
     newest_ns: u64,
     heard: Instant,
     left_out: u64,
+    rules: Option<Watch>,
 }
 
 /// What became of every event: produced = shown + left out + lost.
@@ -38,6 +40,8 @@ pub struct Summary {
     pub lost_in_kernel: u64,
     /// Shown, but out of their order.
     pub late: u64,
+    /// How often reports of rules were lost; how many is not known.
+    pub rules_lost: u64,
 }
 
 impl Followed {
@@ -52,7 +56,17 @@ impl Followed {
             newest_ns: 0,
             heard: Instant::now(),
             left_out: 0,
+            rules: None,
         }
+    }
+
+    /// Also tells which rules of nftables packets meet, in these namespaces (all that have a name,
+    /// and one's own, without names) and for packets that fit `filter`. Slows packets that meet
+    /// rules there.
+    pub fn watch_rules(&mut self, namespaces: &[String], filter: Option<&Filter>) -> RulePlan {
+        let (watch, plan) = Watch::open(namespaces, filter);
+        self.rules = Some(watch);
+        plan
     }
 
     /// The tracer, for names.
@@ -99,6 +113,7 @@ impl Followed {
             lost: self.sequences.lost(),
             lost_in_kernel: cpus.iter().map(|count| count.lost).sum(),
             late: self.window.late(),
+            rules_lost: self.rules.as_ref().map_or(0, Watch::lost),
         };
         Ok((self.ended(), summary))
     }
@@ -119,6 +134,11 @@ impl Followed {
     }
 
     fn ended(&mut self) -> Vec<Trail> {
-        std::iter::from_fn(|| self.joiner.pop()).collect()
+        let mut ended: Vec<Trail> = std::iter::from_fn(|| self.joiner.pop()).collect();
+        if let Some(rules) = &mut self.rules {
+            rules.poll();
+            ended.iter_mut().for_each(|trail| rules.join(trail));
+        }
+        ended
     }
 }

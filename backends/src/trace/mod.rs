@@ -8,6 +8,7 @@ mod filter;
 mod follow;
 mod names;
 mod record;
+mod rules;
 mod slot;
 
 use crate::netns;
@@ -24,6 +25,7 @@ use pktrail_core::trail::hook::Hook;
 use pktrail_core::trail::{Event, Happening, Names, PointId, Role};
 use pktrail_core::{Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Result};
 use record::Record;
+pub use rules::RulePlan;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -311,6 +311,7 @@ impl Joiner {
             edge,
             packet: None,
             hops: Vec::new(),
+            rules: Vec::new(),
             left_out: 0,
             verdict: Verdict::Open,
         };

@@ -5,6 +5,7 @@
 use super::event::{Checksum, Event};
 use super::packet::{Packet, Tuple};
 use super::point::Role;
+use super::rules::RuleStep;
 use super::verdict::Verdict;
 use std::fmt;
 
@@ -133,6 +134,8 @@ pub struct Trail {
     pub packet: Option<Packet>,
     /// The points it passed, in time order.
     pub hops: Vec<Hop>,
+    /// Rules that it met, each with the index of the hop after which it did.
+    pub rules: Vec<(usize, RuleStep)>,
     /// Hops that were not kept, because there were too many.
     pub left_out: u64,
     /// How it ended.

@@ -63,7 +63,9 @@ impl Top {
     pub fn add(&mut self, trail: &Trail) {
         self.trails += 1;
         if let Verdict::Dropped(dropped) = &trail.verdict {
-            *self.drops.entry(dropped.to_string()).or_default() += 1;
+            let rule = dropped.rule.as_ref();
+            let rule = rule.map_or(String::new(), |rule| format!(", rule {rule}"));
+            *self.drops.entry(format!("{dropped}{rule}")).or_default() += 1;
         }
         let mut before = None;
         for hop in &trail.hops {

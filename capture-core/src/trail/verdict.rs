@@ -8,6 +8,7 @@ use super::hook::{Gap, Hook};
 use super::packet::Packet;
 use super::path::{Hop, TrailId};
 use super::point::Role;
+use super::rules::RuleStep;
 use std::fmt;
 
 /// How a trail ended.
@@ -62,6 +63,8 @@ pub struct Dropped {
     pub function: String,
     /// The hook and the table, if a hook was open: hook, table.
     pub hook: Option<(&'static str, &'static str)>,
+    /// The rule, if rules were traced.
+    pub rule: Option<RuleStep>,
     /// What it means.
     pub cause: Option<&'static Cause>,
 }
@@ -147,6 +150,7 @@ fn dropped(hops: &[Hop], reason: &str, function: &str) -> Dropped {
         reason: reason.to_owned(),
         function: function.to_owned(),
         hook: hook.and_then(|gap| Some((gap.hook.name(), gap.behind()?))),
+        rule: None,
         cause: cause::find(reason, function, hops),
     }
 }

@@ -322,7 +322,7 @@ pub fn hops(trail: &Trail, names: &dyn Names, detail: Detail) -> Vec<String> {
         let before = at.checked_sub(1).and_then(|at| trail.hops.get(at));
         let run = match detail {
             Detail::Full => 1,
-            Detail::Brief => quiet_run(&trail.hops, at),
+            Detail::Brief => quiet_run(trail, at),
         };
         let last = trail.hops.get(at + run - 1).unwrap_or(first);
         lines.push(match Gap::by_name(last.event.point.name()) {
@@ -341,14 +341,18 @@ pub fn hops(trail: &Trail, names: &dyn Names, detail: Detail) -> Vec<String> {
             }
             _ => hop(first, before, names),
         });
+        let passed = at..at + run;
+        let rules = trail.rules.iter().filter(|(hop, _)| passed.contains(hop));
+        lines.extend(rules.map(|(_, step)| format!("{:>12}  rule       {step}", "")));
         at += run;
     }
     lines
 }
 
 /// How many hops from `at` on are of one hook and place, with nothing to say but on the first.
-fn quiet_run(hops: &[Hop], at: usize) -> usize {
-    let rest = hops.get(at..).unwrap_or_default();
+fn quiet_run(trail: &Trail, at: usize) -> usize {
+    let rest = trail.hops.get(at..).unwrap_or_default();
+    let meets_rule = |hop: usize| trail.rules.iter().any(|(at, _)| *at == hop);
     let key = |hop: &Hop| {
         let hook = Gap::by_name(hop.event.point.name())?.hook;
         Some((hook, hop.event.netns, hop.event.interface))
@@ -356,10 +360,12 @@ fn quiet_run(hops: &[Hop], at: usize) -> usize {
     let Some(first) = rest.first().and_then(key) else {
         return 1;
     };
-    let rest = rest.iter().skip(1).zip(rest);
+    let rest = rest.iter().skip(1).zip(rest).zip(at..);
+    // A rule stands behind the hop before it, so that the run ends there.
     1 + rest
-        .take_while(|(hop, before)| {
-            key(hop) == Some(first) && remarks(hop, Some(before)).is_empty()
+        .take_while(|((hop, before), at)| {
+            let quiet = remarks(hop, Some(before)).is_empty();
+            key(hop) == Some(first) && quiet && !meets_rule(*at)
         })
         .count()
 }
@@ -384,14 +390,20 @@ pub fn verdict(trail: &Trail, names: &dyn Names) -> String {
     format!("{words}, after {}", span(trail.duration_ns()))
 }
 
-/// What happened to a dropped packet, and what to do about it, if rows say so.
-pub fn advice(trail: &Trail) -> (Option<&str>, Option<&str>) {
+/// What happened to a dropped packet, and what to do about it, if that is known.
+pub fn advice(trail: &Trail) -> (Option<String>, Option<String>) {
     let Verdict::Dropped(dropped) = &trail.verdict else {
         return (None, None);
     };
-    let sentence = dropped.cause.map(|cause| cause.sentence);
+    if let Some(rule) = &dropped.rule {
+        let (family, table, chain) = (rule.family, &rule.table, &rule.chain);
+        let list =
+            format!("`nft -a list chain {family} {table} {chain}` shows it with its neighbours.");
+        return (Some(format!("This drops it: {rule}")), Some(list));
+    }
+    let sentence = dropped.cause.map(|cause| cause.sentence.to_owned());
     let advice = dropped.cause.and_then(|cause| cause.advice);
-    (sentence, advice)
+    (sentence, advice.map(str::to_owned))
 }
 
 /// One packet: what it is, lines for its hops, the verdict, advice. `time` stands behind the

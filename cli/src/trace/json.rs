@@ -5,7 +5,7 @@ use pktrail::trail::hook::Gap;
 use pktrail::trail::top::By;
 use pktrail::trail::verdict::Dropped;
 use pktrail::trail::{
-    Change, Happening, Hop, Names, Packet, Process, Top, Trail, Tuple, Verdict, words,
+    Change, Happening, Hop, Names, Packet, Process, RuleStep, Top, Trail, Tuple, Verdict, words,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +24,7 @@ pub(super) fn trail(trail: &Trail, names: &dyn Names) -> Value {
         "headers": trail.packet.as_ref().map(headers),
         "duration_ns": trail.duration_ns(),
         "hops": hops.collect::<Vec<_>>(),
+        "rules": trail.rules.iter().map(|(hop, step)| rule(step, *hop)).collect::<Vec<_>>(),
         "left_out": trail.left_out,
         "verdict": verdict(trail, names),
     })
@@ -92,6 +93,20 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
     })
 }
 
+fn rule(step: &RuleStep, hop: impl Into<Option<usize>>) -> Value {
+    json!({
+        "after_hop": hop.into(),
+        "family": step.family,
+        "table": step.table,
+        "chain": step.chain,
+        "handle": step.handle,
+        "rule": step.text,
+        "verdict": step.verdict,
+        "hook": step.hook.map(|(hook, _)| hook.name()),
+        "priority": step.hook.map(|(_, priority)| priority),
+    })
+}
+
 fn change(change: &Change) -> Value {
     let text = words::change(change);
     match change {
@@ -153,6 +168,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
         "function": text(|dropped| &dropped.function),
         "hook": hook.map(|(hook, _)| hook),
         "table": hook.map(|(_, table)| table),
+        "rule": dropped.and_then(|dropped| dropped.rule.as_ref()).map(|step| rule(step, None)),
         "cause": cause,
         "advice": advice,
     })

@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use pktrail::filter::Target;
 use pktrail::names::SystemNames;
 use pktrail::signals::Signals;
-use pktrail::trace::{Followed, Selection, Summary, Tracer};
+use pktrail::trace::{Followed, RulePlan, Selection, Summary, Tracer};
 use pktrail::trail::top::By;
 use pktrail::trail::{Settings, Wanted};
 use pktrail::{Control, Filter, LinkType, Result};
@@ -58,6 +58,9 @@ struct Trace {
     /// Show a summary at the end instead of trails; may be given several times
     #[arg(long, value_name = "WHAT", value_enum)]
     top: Vec<Ranking>,
+    /// Show the rules of nftables and iptables-nft that packets meet
+    #[arg(long)]
+    rules: bool,
     /// JSON (docs/json.md)
     #[arg(long)]
     json: bool,
@@ -106,8 +109,12 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     Signals::install(&control)?;
     let stop = control.flag();
     let tracer = Tracer::open(&selection)?;
-    say_plan(&tracer, args.verbose);
     let mut followed = Followed::new(tracer, Settings::default());
+    if args.rules {
+        let plan = followed.watch_rules(&args.netns, selection.filter.as_ref());
+        say_rules(&plan);
+    }
+    say_plan(followed.tracer(), args.verbose);
     let end = args
         .duration
         .map(|s| Instant::now() + Duration::from_secs(s));
@@ -120,7 +127,9 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     shown.take(trails, followed.tracer())?;
     shown.finish()?;
     say_summary(&summary);
-    Ok(ExitCode::from(u8::from(summary.lost > 0)))
+    Ok(ExitCode::from(u8::from(
+        summary.lost + summary.rules_lost > 0,
+    )))
 }
 
 fn filter(words: &[String]) -> Result<Option<Filter>> {
@@ -207,6 +216,21 @@ fn say_plan(tracer: &Tracer, verbose: bool) {
     }
 }
 
+fn say_rules(plan: &RulePlan) {
+    if plan.traced.is_empty() && plan.refused.is_empty() {
+        report::note("no traced namespace has rules of nftables");
+    }
+    for (name, why) in &plan.refused {
+        report::note(&format!("rules of {name} are not traced: {why}"));
+    }
+    for name in &plan.legacy {
+        report::note(&format!(
+            "{name} has rules of iptables-legacy, which the kernel does not trace with those of \
+             nftables: they show as tables only. `iptables-legacy-save -c` counts packets"
+        ));
+    }
+}
+
 fn say_summary(summary: &Summary) {
     report::either(
         || {
@@ -216,6 +240,7 @@ fn say_summary(summary: &Summary) {
                 "filtered": summary.left_out,
                 "lost": summary.lost,
                 "late": summary.late,
+                "rules_lost": summary.rules_lost,
             }})
         },
         || {
@@ -225,6 +250,9 @@ fn say_summary(summary: &Summary) {
             )
         },
     );
+    if summary.rules_lost > 0 {
+        report::note("more rules were met than could be taken: some are missing in the trails");
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
 //! `pktrail trace` as a program: what it shows, writes and says. Needs root.
 
+mod rules;
 mod shown;

@@ -22,7 +22,8 @@ fn stage(label: &str) -> VethPair {
     pair
 }
 
-fn send(pair: &VethPair, port: u16) {
+/// A datagram of ten bytes.
+pub(crate) fn send(pair: &VethPair, port: u16) {
     let socket = pair.a.within(|| UdpSocket::bind((VethPair::ADDRESS_A, 0)));
     let socket = socket.expect("a socket");
     let sent = socket.send_to(b"where am I", (VethPair::ADDRESS_B, port));

@@ -6,6 +6,7 @@ mod edges;
 mod joins;
 mod ordering;
 mod packets;
+mod rules;
 mod verdicts;
 mod words;
 
