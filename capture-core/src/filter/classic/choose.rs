@@ -19,6 +19,9 @@ pub(crate) enum Tree {
 
 /// Ranges for which every tree is tried; more are first cut in half.
 const MOST_TRIED: usize = 8;
+/// Ranges from which on a list is long: in parts of it that are shorter, nothing
+/// is known that makes one range likelier than another.
+const LONG: usize = 256;
 
 #[derive(Clone, Copy)]
 struct Range {
@@ -41,10 +44,12 @@ pub(crate) fn tree(branches: &[Branch], chance: impl Fn(u32, u32) -> f64) -> Tre
         });
         low = branch.high.saturating_add(1);
     }
-    choose(&ranges)
+    let is_long = ranges.len() > LONG;
+    choose(&ranges, is_long)
 }
 
-fn choose(ranges: &[Range]) -> Tree {
+/// Part of a long list: then no way through it shall be much longer than others.
+fn choose(ranges: &[Range], is_long: bool) -> Tree {
     let Some(first) = ranges.first() else {
         return Tree::Goal(Goal::Reject);
     };
@@ -52,7 +57,7 @@ fn choose(ranges: &[Range]) -> Tree {
         return Tree::Goal(first.goal);
     }
     if ranges.len() <= MOST_TRIED {
-        return Best { ranges }.tree();
+        return Best { ranges, is_long }.tree();
     }
     // A common number is asked for before anything else.
     let total: f64 = ranges.iter().map(|range| range.chance).sum();
@@ -65,23 +70,29 @@ fn choose(ranges: &[Range]) -> Tree {
             code: JEQ_K,
             k: range.low,
             yes: Box::new(Tree::Goal(range.goal)),
-            no: Box::new(choose(&others)),
+            no: Box::new(choose(&others, is_long)),
         };
     }
-    let (below, above) = ranges.split_at(half(ranges, total));
+    let (below, above) = ranges.split_at(half(ranges, total, is_long));
     let threshold = below.last().map_or(0, |range| range.high);
     Tree::Test {
         code: JGT_K,
         k: threshold,
-        yes: Box::new(choose(above)),
-        no: Box::new(choose(below)),
+        yes: Box::new(choose(above, is_long)),
+        no: Box::new(choose(below, is_long)),
     }
 }
 
 /// Where to cut so that both sides are about equally likely; of two cuts as
 /// good, the one nearer the middle.
-fn half(ranges: &[Range], total: f64) -> usize {
-    let middle = ranges.len() / 2;
+fn half(ranges: &[Range], total: f64, is_long: bool) -> usize {
+    // Numbers and the gaps before them stay together.
+    let middle = (ranges.len() / 2 + 1) & !1;
+    let below: f64 = ranges.iter().take(middle).map(|range| range.chance).sum();
+    let is_even = (0.4..0.6).contains(&(below / total.max(f64::MIN_POSITIVE)));
+    if is_long && (is_even || ranges.len() <= LONG) {
+        return middle;
+    }
     // Where nothing stands out, equal numbers of ranges make the flattest tree.
     let flat = 1.0 / ranges.len() as f64;
     let mut sum = 0.0;
@@ -97,6 +108,16 @@ fn half(ranges: &[Range], total: f64) -> usize {
 /// The best of all trees for a few ranges.
 struct Best<'a> {
     ranges: &'a [Range],
+    is_long: bool,
+}
+
+/// The best way to ask about the ranges that are left.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Expected number of questions, times the chance of getting here.
+    cost: f64,
+    most: u32,
+    question: Question,
 }
 
 /// What to ask first, for the ranges that are left.
@@ -113,7 +134,7 @@ impl Best<'_> {
     fn tree(&self) -> Tree {
         let all = (1u32 << self.ranges.len()) - 1;
         let mut known = Map::default();
-        self.cost(all, &mut known);
+        self.ask(all, &mut known);
         self.build(all, &known)
     }
 
@@ -122,42 +143,54 @@ impl Best<'_> {
         each.filter(move |(at, _)| mask & (1 << at) != 0)
     }
 
-    /// Expected number of questions, times the chance of getting here.
-    fn cost(&self, mask: u32, known: &mut Map<u32, (f64, Question)>) -> f64 {
-        if let Some((cost, _)) = known.get(&mask) {
-            return *cost;
+    fn ask(&self, mask: u32, known: &mut Map<u32, Asked>) -> Asked {
+        if let Some(asked) = known.get(&mask) {
+            return *asked;
         }
         let mut goals = self.left(mask).map(|(_, range)| range.goal);
         let first = goals.next();
-        if goals.all(|goal| Some(goal) == first) {
-            known.insert(mask, (0.0, Question::None));
-            return 0.0;
-        }
+        let is_one = goals.all(|goal| Some(goal) == first);
+        let mut best = Asked {
+            cost: if is_one { 0.0 } else { f64::INFINITY },
+            most: if is_one { 0 } else { u32::MAX },
+            question: Question::None,
+        };
         let chance: f64 = self.left(mask).map(|(_, range)| range.chance).sum();
-        let mut best = (f64::INFINITY, Question::None);
+        let mut try_it = |question, yes, known: &mut _| {
+            let (yes, no) = (self.ask(yes, known), self.ask(mask & !yes, known));
+            let asked = Asked {
+                cost: chance + yes.cost + no.cost,
+                most: 1 + yes.most.max(no.most),
+                question,
+            };
+            let order = asked.cost.total_cmp(&best.cost);
+            let order = match self.is_long {
+                true => asked.most.cmp(&best.most).then(order),
+                false => order,
+            };
+            if order.is_lt() {
+                best = asked;
+            }
+        };
         let mut below = 0;
-        for (at, range) in self.left(mask).collect::<Vec<_>>() {
+        for at in (0..self.ranges.len()).filter(|at| !is_one && mask & (1 << at) != 0) {
             let bit = 1 << at;
-            if range.low == range.high {
-                let cost = chance + self.cost(mask & !bit, known);
-                if cost < best.0 {
-                    best = (cost, Question::Equal(at));
-                }
+            if self.ranges[at].low == self.ranges[at].high {
+                try_it(Question::Equal(at), bit, known);
             }
             below |= bit;
             if below != mask {
-                let cost = chance + self.cost(below, known) + self.cost(mask & !below, known);
-                if cost < best.0 {
-                    best = (cost, Question::Above(at));
-                }
+                try_it(Question::Above(at), below, known);
             }
         }
         known.insert(mask, best);
-        best.0
+        best
     }
 
-    fn build(&self, mask: u32, known: &Map<u32, (f64, Question)>) -> Tree {
-        let question = known.get(&mask).map_or(Question::None, |(_, asked)| *asked);
+    fn build(&self, mask: u32, known: &Map<u32, Asked>) -> Tree {
+        let question = known
+            .get(&mask)
+            .map_or(Question::None, |asked| asked.question);
         let at = match question {
             Question::None => {
                 let goal = self.left(mask).next().map(|(_, range)| range.goal);

@@ -25,6 +25,18 @@ struct Registers {
     x: Option<ValueId>,
 }
 
+/// How X tells, after a search that several nodes share, on whose behalf it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tell {
+    /// They all go on alike.
+    Nothing,
+    /// There are two, which differ in one class of ranges. X is a number outside
+    /// that class for the first, and the number itself for the second.
+    Same(u32),
+    /// X is the member's number.
+    Number,
+}
+
 pub(super) struct Emitter<'a> {
     graph: &'a Graph,
     values: &'a Values,
@@ -38,7 +50,7 @@ pub(super) struct Emitter<'a> {
     uses: Vec<Vec<ValueId>>,
     groups: Groups,
     /// The searches of groups that are made.
-    searches: Map<usize, BlockId>,
+    searches: Map<usize, (BlockId, Tell)>,
 }
 
 impl<'a> Emitter<'a> {
@@ -214,34 +226,43 @@ impl<'a> Emitter<'a> {
             saved: Vec::new(),
         };
         code.load_a(node.value)?;
-        code.push(LDX_IMM, member);
-        let search = match self.searches.get(&group) {
-            Some(search) => *search,
+        let (search, tell) = match self.searches.get(&group) {
+            Some(made) => *made,
             None => self.search(node, group)?,
         };
+        match tell {
+            Tell::Nothing => {}
+            Tell::Same(outside) if member == 0 => code.push(LDX_IMM, outside),
+            Tell::Same(_) => code.push(TAX, 0),
+            Tell::Number => code.push(LDX_IMM, member),
+        }
         let (code, end) = (code.out, End::Goto(search));
         Some(self.block(Block { code, end }))
     }
 
     /// The search of a group, after which each member goes its own way.
-    fn search(&mut self, node: &Node, group: usize) -> Option<BlockId> {
+    fn search(&mut self, node: &Node, group: usize) -> Option<(BlockId, Tell)> {
         let members = self.groups.members.get(group)?.clone();
-        // The goals of each class of ranges, for each member.
-        let mut classes: Vec<Vec<Goal>> = Vec::new();
+        // The goals of each member, for each class of ranges.
+        let mut each = Vec::new();
         for member in &members {
             let mut goals = Vec::new();
             for branch in &self.graph.node(*member)?.branches {
                 class_of(&mut goals, branch.goal);
             }
-            classes.push(goals);
+            each.push(goals);
         }
+        let classes: Vec<Vec<Goal>> = (0..each.first()?.len())
+            .map(|class| {
+                each.iter()
+                    .filter_map(|goals| goals.get(class).copied())
+                    .collect()
+            })
+            .collect();
+        let tell = tell(node, &classes);
         let mut ways = Vec::new();
-        for class in 0..classes.first()?.len() {
-            let goals: Option<Vec<Goal>> = classes
-                .iter()
-                .map(|goals| goals.get(class).copied())
-                .collect();
-            ways.push(self.dispatch(&goals?)?);
+        for goals in &classes {
+            ways.push(self.dispatch(goals, tell)?);
         }
         // Until the tree is made, a class stands for its way.
         let mut goals = Vec::new();
@@ -253,19 +274,22 @@ impl<'a> Emitter<'a> {
         let values = self.values;
         let tree = tree(&branches, |low, high| chance(values, node.value, low, high));
         let search = self.tree_to(&tree, &ways)?;
-        self.searches.insert(group, search);
-        Some(search)
+        self.searches.insert(group, (search, tell));
+        Some((search, tell))
     }
 
-    /// Where each member goes on, by its number in X.
-    fn dispatch(&mut self, goals: &[Goal]) -> Option<BlockId> {
+    /// Where each member goes on, as X tells.
+    fn dispatch(&mut self, goals: &[Goal], tell: Tell) -> Option<BlockId> {
         let (last, others) = goals.split_last()?;
         let mut way = self.goal(*last, Registers::default())?;
         if others.iter().all(|goal| goal == last) {
             return Some(way);
         }
         for (number, goal) in others.iter().enumerate().rev() {
-            let yes = self.goal(*goal, Registers::default())?;
+            let other = self.goal(*goal, Registers::default())?;
+            if let Tell::Same(_) = tell {
+                return Some(self.branch(Vec::new(), JEQ_X, 0, way, other));
+            }
             let code = match number {
                 0 => vec![Instruction {
                     code: TXA,
@@ -273,7 +297,7 @@ impl<'a> Emitter<'a> {
                 }],
                 _ => Vec::new(),
             };
-            way = self.branch(code, JEQ_K, number as u32, yes, way);
+            way = self.branch(code, JEQ_K, number as u32, other, way);
         }
         Some(way)
     }
@@ -335,6 +359,25 @@ impl<'a> Emitter<'a> {
             },
         };
         self.block(Block { code, end })
+    }
+}
+
+/// How to tell the members of a group apart, which go to `classes` of goals by
+/// the branches of `node`.
+fn tell(node: &Node, classes: &[Vec<Goal>]) -> Tell {
+    let differ = |goals: &&Vec<Goal>| goals.iter().any(|goal| Some(goal) != goals.first());
+    let mut different = classes.iter().filter(differ);
+    let Some(only) = different.next() else {
+        return Tell::Nothing;
+    };
+    // The branches' goals are those of the member that asked for the search.
+    let outside = node
+        .branches
+        .iter()
+        .find(|branch| !only.contains(&branch.goal));
+    match outside {
+        Some(branch) if only.len() == 2 && different.next().is_none() => Tell::Same(branch.high),
+        _ => Tell::Number,
     }
 }
 

@@ -22,7 +22,11 @@ pub(super) fn program(graph: &Graph, values: &Values, snaplen: u32) -> Option<Ve
             emitter.share();
         }
         let root = emitter.program(graph.root())?;
-        Some(layout::assemble(&emitter.blocks, root))
+        let fast = layout::assemble(&emitter.blocks, root, true);
+        match fast.len() <= MOST_INSTRUCTIONS {
+            true => Some(fast),
+            false => Some(layout::assemble(&emitter.blocks, root, false)),
+        }
     };
     let program = make(false)?;
     if program.len() <= MOST_INSTRUCTIONS {
