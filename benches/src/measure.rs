@@ -1,22 +1,29 @@
 //! One measured run: a program captures on one CPU while another takes the load.
 
+use crate::judge;
+use crate::load::{self, CAPTURE_CPU, Load, beside};
 use crate::numbers::{self, Found};
 use crate::peer::{Output, Peer, Report};
+use crate::process::{Memory, Running};
 use crate::testbed;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use pktrail::{Error, ErrorKind, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// The CPU that injects, and with it the kernel's work up to the ring.
-pub const LOAD_CPU: u32 = 0;
-/// The CPU of the capturing program.
-pub const CAPTURE_CPU: u32 = 1;
+/// How closely the file of a run is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// Not at all: what the program says has to do, as for `/dev/null`.
+    Report,
+    /// Every frame's number.
+    Numbers,
+    /// The numbers, and what capinfos counts.
+    Capinfos,
+    /// And what tshark dissects.
+    Tshark,
+}
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -31,6 +38,10 @@ pub struct Plan {
     pub output: Output,
     /// Size of the capturing program's ring in MiB.
     pub ring_mib: u32,
+    /// How closely the file is looked at.
+    pub checks: Checks,
+    /// Whether it is looked at although the program says that it is not whole.
+    pub lossy_checks: bool,
     /// A folder for the file and for what the program says.
     pub folder: PathBuf,
 }
@@ -48,6 +59,8 @@ pub struct Outcome {
     pub found: Option<Found>,
     /// The packets that capinfos counts in it.
     pub capinfos: Option<u64>,
+    /// The packets that tshark finds in it.
+    pub tshark: Option<u64>,
     /// Size of the file in bytes.
     pub file_bytes: u64,
     /// CPU seconds of the program in user mode, from start to end.
@@ -56,6 +69,8 @@ pub struct Outcome {
     pub system_s: f64,
     /// CPU seconds of both kinds that it had used when the load began.
     pub start_s: f64,
+    /// Memory of the program.
+    pub memory: Memory,
 }
 
 impl Outcome {
@@ -71,26 +86,41 @@ impl Outcome {
             .map_or(self.report.captured, |found| found.frames)
     }
 
+    /// Whether every frame that was sent is kept, and none said to be lost.
+    pub fn is_whole(&self) -> bool {
+        self.kept() == self.sent && self.report.lost == 0
+    }
+
+    /// Looks at the file.
+    fn look(&mut self, file: &Path, checks: Checks) -> Result<()> {
+        if checks == Checks::Report {
+            return Ok(());
+        }
+        self.found = Some(numbers::check(file, self.sent)?);
+        if matches!(checks, Checks::Capinfos | Checks::Tshark) {
+            self.capinfos = Some(judge::capinfos(file)?);
+        }
+        if checks == Checks::Tshark {
+            self.tshark = Some(judge::tshark(file)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the file holds anything but what was sent, or other programs
+    /// find another number of packets in it.
+    pub fn is_unsound(&self) -> bool {
+        let Some(found) = &self.found else {
+            return false;
+        };
+        let packets = found.frames + found.duplicates + found.foreign;
+        let differs = |count: Option<u64>| count.is_some_and(|count| count != packets);
+        !found.is_sound() || differs(self.capinfos) || differs(self.tshark)
+    }
+
     /// Frames that are neither kept nor reported as lost. Negative where more
     /// are reported than are missing.
     pub fn unsaid(&self) -> i64 {
         self.sent.cast_signed() - self.kept().cast_signed() - self.report.lost.cast_signed()
-    }
-}
-
-/// A started program, killed when dropped, and files of its own that go with it.
-struct Running {
-    child: Child,
-    files: Vec<PathBuf>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        for file in &self.files {
-            let _ = fs::remove_file(file);
-        }
     }
 }
 
@@ -106,31 +136,40 @@ pub fn measure(peer: &Peer, plan: &Plan) -> Result<Outcome> {
         Output::Disk if peer.ours => plan.folder.join("pkt-live.pcapng"),
         Output::Disk => plan.folder.join("pkt-live.cap"),
     };
-    let mut running = start(peer, plan, &file)?;
+    let said = plan.folder.join("pkt-live.said");
+    let mut running = start(peer, plan, &file, &said)?;
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
     if !testbed::wait_for_tap(Duration::from_secs(20)) {
-        let said = fs::read_to_string(&running.files[0]).unwrap_or_default();
-        return Err(failed(peer, "does not capture", &said));
+        return Err(failed(peer, "does not capture", &read(&said)));
     }
-    let pid = running.child.id();
-    let start_s = cpu_seconds(pid);
-    let (sent, load_s) = load(plan)?;
-    wait_until_quiet(pid);
+    let start_s = running.cpu_seconds();
+    running.memory();
+    let load = Load {
+        size: plan.size.clone(),
+        frames: plan.frames,
+        rate: plan.rate,
+        seconds: 600,
+    };
+    let sent = load.run()?;
+    running.wait_until_quiet();
     let (user_s, system_s) = stop(&mut running)?;
-    let said = fs::read_to_string(&running.files[0]).unwrap_or_default();
+    let said = read(&said);
     let report = (peer.report)(&said).ok_or_else(|| failed(peer, "reports nothing", &said))?;
     let mut outcome = Outcome {
-        sent,
-        load_s,
+        sent: sent.frames,
+        load_s: sent.seconds,
         report,
         user_s,
         system_s,
         start_s,
+        memory: running.memory(),
         ..Outcome::default()
     };
     if plan.output == Output::Disk {
         outcome.file_bytes = fs::metadata(&file).map_or(0, |file| file.len());
-        outcome.found = Some(numbers::check(&file, sent)?);
-        outcome.capinfos = Some(capinfos(&file)?);
+        if plan.lossy_checks || outcome.is_whole() {
+            outcome.look(&file, plan.checks)?;
+        }
     }
     Ok(outcome)
 }
@@ -144,82 +183,21 @@ pub fn program(peer: &Peer) -> PathBuf {
     }
 }
 
-fn beside(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.with_file_name(name)
-}
-
-fn start(peer: &Peer, plan: &Plan, file: &Path) -> Result<Running> {
-    let said = plan.folder.join("pkt-live.said");
+fn start(peer: &Peer, plan: &Plan, file: &Path, said: &Path) -> Result<Running> {
     let io = |error| Error::io(format!("cannot write {}", said.display()), error);
-    let log = fs::File::create(&said).map_err(io)?;
-    let child = Command::new("taskset")
-        .args(["-c", &CAPTURE_CPU.to_string()])
+    let log = fs::File::create(said).map_err(io)?;
+    let child = load::on_cpu(CAPTURE_CPU, 0)
         .arg(program(peer))
         .args(peer.arguments(testbed::INTERFACE, file, plan.ring_mib))
-        .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(io)?)
         .stderr(log)
         .spawn()
         .map_err(|error| Error::io("cannot start taskset", error))?;
-    let mut files = vec![said];
+    let mut files = vec![said.to_owned()];
     if plan.output == Output::Disk {
         files.push(file.to_owned());
     }
-    Ok(Running { child, files })
-}
-
-fn load(plan: &Plan) -> Result<(u64, f64)> {
-    let output = Command::new(beside("pkt-load"))
-        .args(["-i", testbed::INTERFACE, "--size", &plan.size])
-        .args(["--cpu", &LOAD_CPU.to_string()])
-        .args(["--count", &plan.frames.to_string()])
-        .args(["--rate", &plan.rate.to_string()])
-        .output()
-        .map_err(|error| Error::io("cannot start pkt-load", error))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let field = |name: &str| {
-        let rest = said.split_once(&format!("\"{name}\":"))?.1;
-        rest.split([',', '}']).next()?.parse::<f64>().ok()
-    };
-    match (output.status.success(), field("frames"), field("seconds")) {
-        (true, Some(frames), Some(seconds)) => Ok((frames as u64, seconds)),
-        _ => Err(Error::new(
-            ErrorKind::System,
-            format!(
-                "pkt-load failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            ),
-        )),
-    }
-}
-
-/// CPU seconds of all threads of a process so far, by the scheduler's own count.
-fn cpu_seconds(pid: u32) -> f64 {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return 0.0;
-    };
-    let nanoseconds: u64 = threads
-        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok())
-        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
-        .sum();
-    nanoseconds as f64 / 1e9
-}
-
-/// Waits until a process has nothing more to do: less than 1 % of a CPU for one
-/// and a half seconds, longer than any program here leaves frames in a block
-/// of its ring (libpcap: one second). Half a minute at most.
-fn wait_until_quiet(pid: u32) {
-    let begin = Instant::now();
-    let mut before = cpu_seconds(pid);
-    while begin.elapsed() < Duration::from_secs(30) {
-        thread::sleep(Duration::from_millis(1500));
-        let now = cpu_seconds(pid);
-        if now - before < 0.015 {
-            return;
-        }
-        before = now;
-    }
+    Ok(Running::new(child, files))
 }
 
 /// Ends the program as a person would; its CPU seconds in user mode and kernel.
@@ -230,15 +208,7 @@ fn stop(running: &mut Running) -> Result<(f64, f64)> {
     };
     // The children that ended before this one are in the first count already.
     let before = usage()?;
-    kill(
-        Pid::from_raw(running.child.id().cast_signed()),
-        Signal::SIGINT,
-    )
-    .map_err(|error| Error::io("cannot end the capture", error.into()))?;
-    running
-        .child
-        .wait()
-        .map_err(|error| Error::io("cannot wait for the capture", error))?;
+    running.interrupt()?;
     let after = usage()?;
     let seconds =
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
@@ -246,26 +216,6 @@ fn stop(running: &mut Running) -> Result<(f64, f64)> {
         seconds(after.user_time() - before.user_time()),
         seconds(after.system_time() - before.system_time()),
     ))
-}
-
-fn capinfos(file: &Path) -> Result<u64> {
-    let output = Command::new("capinfos")
-        .args(["-c", "-M", "-T", "-r"])
-        .arg(file)
-        .output()
-        .map_err(|error| Error::io("cannot start capinfos", error))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    said.trim()
-        .rsplit('\t')
-        .next()
-        .and_then(|count| count.parse().ok())
-        .ok_or_else(|| {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Error::new(
-                ErrorKind::Damaged,
-                format!("capinfos refuses the file: {}", said.trim()),
-            )
-        })
 }
 
 fn failed(peer: &Peer, what: &str, said: &str) -> Error {

@@ -1,11 +1,41 @@
-//! Figures of many runs: the raw table, medians, and the summary for people.
+//! Figures of many runs: what a run was, medians, and the raw table. What people
+//! read of them is in `summary`, what is wanted of them in `bounds`.
 
 use crate::measure::{Outcome, Plan};
-use std::fmt::Write as _;
+
+/// What a run was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// CPU time at full rate to `/dev/null`.
+    Null,
+    /// CPU time at a rate that all can write to the disk.
+    Held,
+    /// A short run in the search for the highest rate without loss.
+    Probe,
+    /// A long run at that rate, or below it where it lost something.
+    Confirm,
+    /// dd beside such a run.
+    Dd,
+}
+
+impl Kind {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Held => "held",
+            Self::Probe => "probe",
+            Self::Confirm => "confirm",
+            Self::Dd => "dd",
+        }
+    }
+}
 
 /// One measured run, and what it was.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// What it was made for.
+    pub kind: Kind,
     /// Which repetition, from 1.
     pub run: u32,
     /// The program.
@@ -17,34 +47,28 @@ pub struct Row {
 }
 
 impl Row {
-    /// Output and rate in words: what the tables are by.
-    pub fn case(&self) -> String {
-        let rate = match self.plan.rate {
-            0 => "full rate".to_owned(),
-            rate => format!("{rate} frames/s"),
-        };
-        format!("{}, {rate}", self.plan.output.name())
+    /// Whether it is of a kind, a size and a program.
+    pub fn is(&self, kind: Kind, size: &str, peer: &str) -> bool {
+        self.kind == kind && self.plan.size == size && self.peer == peer
     }
 
     fn kept_percent(&self) -> f64 {
         self.outcome.kept() as f64 * 100.0 / self.outcome.sent.max(1) as f64
     }
 
-    fn cpu_ns(&self) -> f64 {
+    /// CPU time of the program for each frame that it kept, in nanoseconds.
+    pub fn cpu_ns(&self) -> f64 {
         self.outcome.cpu_s() * 1e9 / self.outcome.kept().max(1) as f64
     }
 
-    fn load_rate(&self) -> f64 {
+    /// Frames sent in a second.
+    pub fn load_rate(&self) -> f64 {
         self.outcome.sent as f64 / self.outcome.load_s.max(1e-9)
     }
 
-    /// Whether the file holds anything but what was sent, or not what is said.
-    fn is_unsound(&self) -> bool {
-        let Some(found) = &self.outcome.found else {
-            return false;
-        };
-        let packets = found.frames + found.duplicates + found.foreign;
-        !found.is_sound() || self.outcome.capinfos != Some(packets)
+    /// Millions of bytes written to the file in a second of load.
+    pub fn file_mb_s(&self) -> f64 {
+        self.outcome.file_bytes as f64 / 1e6 / self.outcome.load_s.max(1e-9)
     }
 }
 
@@ -56,7 +80,8 @@ pub struct Figure {
     pub unit: &'static str,
     /// Digits after the point.
     pub digits: usize,
-    value: fn(&Row) -> f64,
+    /// Where it comes from.
+    pub value: fn(&Row) -> f64,
 }
 
 /// The figures of the summary and the plot.
@@ -86,12 +111,28 @@ pub fn distinct<T: PartialEq>(rows: &[Row], of: impl Fn(&Row) -> T) -> Vec<T> {
     values
 }
 
-/// The median of a figure over the repetitions of one case, size and program.
-pub fn median(rows: &[Row], figure: &Figure, case: &str, size: &str, peer: &str) -> Option<f64> {
-    let chosen = rows
-        .iter()
-        .filter(|row| row.case() == case && row.plan.size == size && row.peer == peer);
-    middle(chosen.map(figure.value).collect())
+/// The median of a figure over the repetitions of one kind, size and program.
+pub fn median(
+    rows: &[Row],
+    kind: Kind,
+    size: &str,
+    peer: &str,
+    value: fn(&Row) -> f64,
+) -> Option<f64> {
+    let chosen = rows.iter().filter(|row| row.is(kind, size, peer));
+    middle(chosen.map(value).collect())
+}
+
+/// The long runs of a program that lost nothing.
+pub fn confirmed<'a>(rows: &'a [Row], size: &'a str, peer: &'a str) -> Vec<&'a Row> {
+    let runs = rows.iter().filter(|row| row.is(Kind::Confirm, size, peer));
+    runs.filter(|row| row.outcome.is_whole()).collect()
+}
+
+/// The median of a figure of those.
+pub fn capacity(rows: &[Row], size: &str, peer: &str, value: fn(&Row) -> f64) -> Option<f64> {
+    let runs = confirmed(rows, size, peer);
+    middle(runs.into_iter().map(value).collect())
 }
 
 fn middle(mut values: Vec<f64>) -> Option<f64> {
@@ -107,17 +148,16 @@ fn middle(mut values: Vec<f64>) -> Option<f64> {
 /// Every figure of every run, a line each, with a header.
 pub fn csv(rows: &[Row]) -> String {
     let mut text = String::from(
-        "run,program,output,size,rate_wanted,sent,load_s,captured_reported,lost_reported,\
-         in_file,duplicates,disordered,foreign,capinfos,file_bytes,unsaid,\
-         user_s,system_s,before_load_s,cpu_s\n",
+        "part,run,program,output,size,rate_wanted,sent,load_s,captured_reported,lost_reported,\
+         in_file,duplicates,disordered,foreign,capinfos,tshark,file_bytes,unsaid,\
+         user_s,system_s,before_load_s,cpu_s,ring_kib,peak_beside_ring_kib\n",
     );
     for row in rows {
         let (plan, outcome) = (&row.plan, &row.outcome);
-        let found = |of: fn(&crate::numbers::Found) -> u64| {
-            let value = outcome.found.as_ref().map(of);
-            value.map_or_else(String::new, |value| value.to_string())
-        };
+        let count = |count: Option<u64>| count.map_or_else(String::new, |it| it.to_string());
+        let found = |of: fn(&crate::numbers::Found) -> u64| count(outcome.found.as_ref().map(of));
         let fields = [
+            row.kind.name().to_owned(),
             row.run.to_string(),
             row.peer.to_owned(),
             plan.output.name().to_owned(),
@@ -131,15 +171,16 @@ pub fn csv(rows: &[Row]) -> String {
             found(|found| found.duplicates),
             found(|found| found.disordered),
             found(|found| found.foreign),
-            outcome
-                .capinfos
-                .map_or_else(String::new, |count| count.to_string()),
+            count(outcome.capinfos),
+            count(outcome.tshark),
             outcome.file_bytes.to_string(),
             outcome.unsaid().to_string(),
             format!("{:.6}", outcome.user_s),
             format!("{:.6}", outcome.system_s),
             format!("{:.6}", outcome.start_s),
             format!("{:.6}", outcome.cpu_s()),
+            outcome.memory.ring_kib.to_string(),
+            outcome.memory.peak_kib.to_string(),
         ];
         text.push_str(&fields.join(","));
         text.push('\n');
@@ -147,93 +188,18 @@ pub fn csv(rows: &[Row]) -> String {
     text
 }
 
-/// The summary: `introduction`, medians by case, and whether the files hold.
-pub fn summary(rows: &[Row], introduction: &str) -> String {
-    let mut text = introduction.to_owned();
-    let sizes = distinct(rows, |row| row.plan.size.clone());
-    for case in distinct(rows, Row::case) {
-        let _ = writeln!(text, "\n## {case}\n\n{}", load_line(rows, &case, &sizes));
-        for figure in FIGURES {
-            let _ = writeln!(text, "\n{}, {} (median):\n", figure.name, figure.unit);
-            text.push_str(&table(rows, figure, &case, &sizes));
-        }
-    }
-    text.push_str("\n## Files and reports\n\n");
-    text.push_str(&soundness(rows));
-    text
-}
-
-fn load_line(rows: &[Row], case: &str, sizes: &[String]) -> String {
-    let rates: Vec<String> = sizes
-        .iter()
-        .filter_map(|size| {
-            let chosen = rows
-                .iter()
-                .filter(|row| row.case() == case && row.plan.size == *size);
-            let rate = middle(chosen.map(Row::load_rate).collect())?;
-            Some(format!("{:.2} M/s of {size}", rate / 1e6))
-        })
-        .collect();
-    format!("Frames sent, median of all programs: {}.", rates.join(", "))
-}
-
-fn table(rows: &[Row], figure: &Figure, case: &str, sizes: &[String]) -> String {
-    let mut text = format!("| program | {} |\n|---|", sizes.join(" | "));
-    text.push_str(&"---:|".repeat(sizes.len()));
-    text.push('\n');
-    for peer in distinct(rows, |row| row.peer) {
-        let cells: Vec<String> = sizes
-            .iter()
-            .map(|size| {
-                let value = median(rows, figure, case, size, peer);
-                value.map_or_else(
-                    || "-".to_owned(),
-                    |value| format!("{value:.0$}", figure.digits),
-                )
-            })
-            .collect();
-        if cells.iter().any(|cell| cell != "-") {
-            let _ = writeln!(text, "| {peer} | {} |", cells.join(" | "));
-        }
-    }
-    text
-}
-
-fn soundness(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "A file is sound when its numbers ascend without repetition or strangers and capinfos \
-         counts as many packets. Unsaid is what is neither kept nor reported lost: the largest \
-         of all runs, with its sign.\n\n\
-         | program | runs | files | sound | unsaid |\n|---|---:|---:|---:|---:|\n",
-    );
-    for peer in distinct(rows, |row| row.peer) {
-        let own: Vec<&Row> = rows.iter().filter(|row| row.peer == peer).collect();
-        let files = own.iter().filter(|row| row.outcome.found.is_some()).count();
-        let unsound = own.iter().filter(|row| row.is_unsound()).count();
-        let unsaid = own
-            .iter()
-            .map(|row| row.outcome.unsaid())
-            .max_by_key(|unsaid| unsaid.unsigned_abs());
-        let _ = writeln!(
-            text,
-            "| {peer} | {} | {files} | {} | {} |",
-            own.len(),
-            files - unsound,
-            unsaid.unwrap_or(0)
-        );
-    }
-    text
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::measure::Checks;
     use crate::numbers::Found;
     use crate::peer::{Output, Report};
     use std::path::PathBuf;
 
-    fn row(run: u32, peer: &'static str, size: &str, kept: u64) -> Row {
+    /// A run to the disk in which `kept` of 100 frames were kept.
+    pub(crate) fn row(run: u32, peer: &'static str, size: &str, kept: u64) -> Row {
         Row {
+            kind: Kind::Held,
             run,
             peer,
             plan: Plan {
@@ -242,6 +208,8 @@ mod tests {
                 rate: 0,
                 output: Output::Disk,
                 ring_mib: 64,
+                checks: Checks::Capinfos,
+                lossy_checks: true,
                 folder: PathBuf::new(),
             },
             outcome: Outcome {
@@ -265,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn medians_are_of_one_case_size_and_program() {
+    fn medians_are_of_one_kind_size_and_program() {
         let rows = [
             row(1, "a", "64", 10),
             row(2, "a", "64", 30),
@@ -274,30 +242,19 @@ mod tests {
             row(1, "b", "64", 50),
             row(2, "b", "64", 60),
         ];
-        let kept = |size, peer| median(&rows, &FIGURES[0], "disk, full rate", size, peer);
+        let kept = |size, peer| median(&rows, Kind::Held, size, peer, FIGURES[0].value);
         assert_eq!(kept("64", "a"), Some(20.0));
         assert_eq!(kept("64", "b"), Some(55.0));
         assert_eq!(kept("1500", "b"), None);
-        let cpu = median(&rows, &FIGURES[1], "disk, full rate", "64", "a");
+        let cpu = median(&rows, Kind::Held, "64", "a", Row::cpu_ns);
         // 2.5 s after the begin of the load, for 20 frames.
         assert_eq!(cpu.map(f64::round), Some(125_000_000.0));
-    }
-
-    #[test]
-    fn the_summary_shows_what_a_file_hides() {
-        let mut strange = row(1, "b", "64", 50);
-        strange.outcome.report.lost = 20;
-        strange.outcome.capinfos = Some(51);
-        let text = summary(&[row(1, "a", "64", 100), strange], "# Title\n");
-        assert!(text.contains("| a | 100.00 |"), "{text}");
-        assert!(text.contains("| a | 1 | 1 | 1 | 0 |"), "{text}");
-        assert!(text.contains("| b | 1 | 1 | 0 | 30 |"), "{text}");
     }
 
     #[test]
     fn the_raw_table_has_a_field_for_each_heading() {
         let text = csv(&[row(1, "a", "64", 100)]);
         let fields: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
-        assert_eq!(fields, [20, 20]);
+        assert_eq!(fields, [24, 24]);
     }
 }
