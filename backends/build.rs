@@ -6,7 +6,14 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-const SOURCES: &[&str] = &["src/trace/trace.bpf.c", "src/trace/kernel.h"];
+const SOURCES: &[&str] = &[
+    "src/trace/trace.bpf.c",
+    "src/trace/report.h",
+    "src/trace/choose.h",
+    "src/trace/buffer.h",
+    "src/trace/record.h",
+    "src/trace/kernel.h",
+];
 
 fn main() {
     for source in SOURCES {

@@ -119,16 +119,20 @@ impl Followed {
     }
 
     fn take(&mut self, timeout: Duration) -> Result<()> {
-        for reported in self.tracer.poll(timeout)? {
+        let mut newest_ns = self.newest_ns;
+        self.tracer.poll(timeout, |reported| {
             let event = reported.event;
             self.sequences.see(event.cpu, event.sequence);
-            self.newest_ns = self.newest_ns.max(event.time_ns);
-            self.heard = Instant::now();
+            newest_ns = newest_ns.max(event.time_ns);
             if reported.matches {
                 self.window.push(event);
             } else {
                 self.left_out += 1;
             }
+        })?;
+        if newest_ns != self.newest_ns {
+            self.newest_ns = newest_ns;
+            self.heard = Instant::now();
         }
         Ok(())
     }

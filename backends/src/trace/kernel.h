@@ -13,15 +13,22 @@ typedef long long s64;
 
 #define SEC(name) __attribute__((section(name), used))
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
 #define UINT(name, value) int(*name)[value]
 #define TYPE(name, value) typeof(value) *name
+#define ARRAY(name, value) typeof(value) *name[]
 
 enum {
-	MAP_HASH = 1,
+	MAP_ARRAY_OF_MAPS = 12,
 	MAP_PERCPU_ARRAY = 6,
 	MAP_LRU_HASH = 9,
 	MAP_RINGBUF = 27,
 };
+
+/* Flag of bpf_map_update_elem. */
+#define NO_EXIST 1
+/* Flag of bpf_ringbuf_submit: nobody sleeps on the ring. */
+#define NO_WAKEUP 1
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *, const void *, const void *, u64) = (void *)2;
@@ -30,15 +37,33 @@ static u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
 static u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
 static u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static long (*const bpf_get_current_comm)(void *buffer, u32 size) = (void *)16;
+static u64 (*const bpf_get_current_task)(void) = (void *)35;
+static u64 (*const bpf_get_current_cgroup_id)(void) = (void *)80;
 static long (*const bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
-static long (*const bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
+static void *(*const bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
+static void (*const bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 
-/* What __builtin_preserve_field_info tells of a bit field. */
+/* What __builtin_preserve_field_info tells of a field. */
 enum {
 	FIELD_BYTE_OFFSET = 0,
+	FIELD_EXISTS = 2,
 	FIELD_LSHIFT_U64 = 4,
 	FIELD_RSHIFT_U64 = 5,
 };
+
+#define OFFSET(type, field) \
+	__builtin_preserve_field_info(((struct type *)0)->field, FIELD_BYTE_OFFSET)
+#define EXISTS(type, field) \
+	__builtin_preserve_field_info(((struct type *)0)->field, FIELD_EXISTS)
+
+/* Reads a member of a kernel structure at an address; 0 where it cannot be read. */
+#define READ(type, address, field)                                             \
+	({                                                                     \
+		typeof(((struct type *)0)->field) value = 0;                   \
+		bpf_probe_read_kernel(&value, sizeof(value),                   \
+				      (void *)((address) + OFFSET(type, field))); \
+		value;                                                         \
+	})
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -57,6 +82,7 @@ typedef struct {
 struct net_device {
 	char name[16];
 	s32 ifindex;
+	u16 type;
 	possible_net_t nd_net;
 };
 
@@ -70,27 +96,44 @@ struct sock {
 	struct sock_common __sk_common;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct skb_shared_info {
+	atomic_t dataref;
 	u16 gso_size;
+	u16 gso_segs;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	u32 len;
+	u32 data_len;
 	u16 queue_mapping;
 	u8 ip_summed : 2;
 	u32 mark;
+	u32 vlan_all;
+	u16 vlan_proto;
+	u16 vlan_tci;
 	u16 protocol;
 	u16 network_header;
+	u16 mac_header;
 	u32 tail;
 	u32 end;
 	unsigned char *head;
 	unsigned char *data;
 };
 
-struct netdev_queue;
-struct Qdisc;
+/* Before Linux 6.2 a bit says whether there is a tag. */
+struct sk_buff___bit {
+	u8 vlan_present : 1;
+};
+
+struct task_struct {
+	void *stack;
+};
 
 struct nf_hook_state {
 	u8 hook;

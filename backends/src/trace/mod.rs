@@ -8,46 +8,71 @@ mod filter;
 mod follow;
 mod names;
 mod record;
+mod rings;
 mod rules;
+mod settings;
 mod slot;
 
 use crate::netns;
 use crate::sys::bpf;
 pub use filter::with_filter;
 pub use follow::{Followed, Summary};
-use libbpf_rs::{
-    Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType, RingBuffer,
-    RingBufferBuilder,
-};
+use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType};
 use names::{Interfaces, Namespaces, Reasons, Symbols};
 use nix::time::ClockId;
 use pktrail_core::trail::hook::Hook;
-use pktrail_core::trail::{Event, Happening, Names, PointId, Role};
+use pktrail_core::trail::{Event, Frame, Happening, Names, PointId, Role};
 use pktrail_core::{Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Result};
 use record::Record;
+use rings::Rings;
 pub use rules::RulePlan;
+use settings::Settings;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 static PROGRAMS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trace.bpf.o"));
 
-/// Namespaces that can be named at once (`NAMESPACES` in `trace.bpf.c`).
-const MOST_NAMESPACES: usize = 16;
+/// Bytes of `struct count` in `report.h`.
+const COUNT: usize = 64;
 /// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
 const FAMILIES: [u32; 2] = [2, 10];
 
-/// Which packets are followed.
+/// Which packets are followed, and what is told of them.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// The namespaces in which packets are picked up: names, process ids or paths. None: all. A
     /// packet that was picked up is followed everywhere.
     pub namespaces: Vec<String>,
+    /// The interfaces at which packets are picked up, by name. None: all.
+    pub interfaces: Vec<String>,
+    /// Packets of this mark under this mask (`mark`, `mask`).
+    pub mark: Option<(u32, u32)>,
+    /// Packets that this process sends or reads.
+    pub process: Option<u32>,
+    /// Packets that a process of this name sends or reads.
+    pub process_name: Option<String>,
     /// Decides at each point, on raw IP, until a packet fits; it is followed from there.
     pub filter: Option<Filter>,
-    /// Size of the ring of events in bytes: a power of two, at least a page. `None`: 4 MiB.
+    /// Bytes of each packet that are copied, from its link header on. `None`: 192, for headers.
+    pub snap_length: Option<u32>,
+    /// Whether events keep these bytes ([`Event::frame`]).
+    pub keep_frames: bool,
+    /// Size of the ring of each CPU in bytes: a power of two, at least a page. `None`: 64 MiB
+    /// for all together, 1 to 16 MiB each.
     pub ring_bytes: Option<u32>,
+}
+
+impl Selection {
+    /// Whether it leaves packets out.
+    fn is_selective(&self) -> bool {
+        !self.namespaces.is_empty()
+            || !self.interfaces.is_empty()
+            || self.mark.is_some()
+            || self.process.is_some()
+            || self.process_name.is_some()
+    }
 }
 
 /// What was attached, and what the kernel refused.
@@ -73,9 +98,11 @@ pub struct Tracer {
     // Dropped first, so that nothing reports any more.
     links: Vec<Link>,
     hooks: Vec<OwnedFd>,
-    ring: RingBuffer<'static>,
+    rings: Rings,
     object: Object,
-    records: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// What was read last. Events that keep their frames share it.
+    batch: Arc<Vec<u8>>,
+    keep_frames: bool,
     plan: Plan,
     filter: Option<Filter>,
     link: Interface,
@@ -99,7 +126,7 @@ impl Tracer {
         // What libbpf has to say comes as errors; libraries do not print.
         libbpf_rs::set_print(None);
         let namespaces = Namespaces::read();
-        let inodes = chosen(&selection.namespaces)?;
+        let settings = Settings::new(selection)?;
         let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(|cause| {
             let kind = ErrorKind::Unsupported {
                 feature: "tracing",
@@ -112,12 +139,10 @@ impl Tracer {
             let mut open = ObjectBuilder::default()
                 .open_memory(PROGRAMS)
                 .map_err(|cause| refused("cannot read the trace programs", cause))?;
-            configure(&mut open, &btf, &inodes, plan)?;
-            if let Some(bytes) = selection.ring_bytes {
-                resize(&mut open, bytes)?;
-            }
+            configure(&mut open, &btf, &settings, plan)?;
             Ok(open)
         })?;
+        let rings = Rings::open(&object, selection.ring_bytes)?;
         let links = attach_tracepoints(&object, &mut plan)?;
         let places: Vec<Option<&str>> = match &selection.namespaces[..] {
             [] => std::iter::once(None)
@@ -126,14 +151,13 @@ impl Tracer {
             names => names.iter().map(|name| Some(name.as_str())).collect(),
         };
         let hooks = attach_hooks(&object, &places, &mut plan);
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let ring = ring(&object, &records)?;
         Ok(Self {
             links,
             hooks,
-            ring,
+            rings,
             object,
-            records,
+            batch: Arc::default(),
+            keep_frames: selection.keep_frames,
             plan,
             filter: selection.filter.clone(),
             link: Interface {
@@ -160,29 +184,45 @@ impl Tracer {
         self.hooks.clear();
     }
 
-    /// Waits for events for `timeout` at most. They are in the order of the ring: those of one CPU
-    /// are nearly in time order.
+    /// Waits for events for `timeout` at most, and hands each to `take`. They are in the order of
+    /// the rings: those of one CPU are nearly in time order.
     ///
     /// # Errors
-    /// `System` if the ring cannot be read.
-    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<Reported>> {
-        match self.ring.poll(timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == libbpf_rs::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(refused("cannot read the ring of events", cause)),
+    /// `System` if a ring cannot be read.
+    pub fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Reported)) -> Result<()> {
+        // Memory is used again if no event keeps it.
+        let mut memory = std::mem::take(&mut self.batch);
+        let mut batch = Arc::get_mut(&mut memory)
+            .map(std::mem::take)
+            .unwrap_or_default();
+        batch.clear();
+        self.rings.read(timeout, &mut batch)?;
+        let batch = Arc::new(batch);
+        let mut at = 0;
+        while let Some((record, next)) = record::next(&batch, at) {
+            let data = next - record.data.len()..next;
+            let (link_bytes, device_type) = (record.link_bytes, record.device_type);
+            let mut reported = self.report(record);
+            if self.keep_frames {
+                let memory = Arc::clone(&batch);
+                reported.event.frame = Frame::new(memory, data, link_bytes, device_type);
+            }
+            take(reported);
+            at = next;
         }
-        let records = std::mem::take(&mut *lock(&self.records));
-        Ok(records.iter().filter_map(|r| self.report(r)).collect())
+        self.batch = batch;
+        Ok(())
     }
 
-    fn report(&mut self, bytes: &[u8]) -> Option<Reported> {
+    fn report(&mut self, record: Record<'_>) -> Reported {
         let Record {
             mut event,
-            location,
-            reason,
+            dropped,
             interface_name,
             data,
-        } = Record::read(bytes)?;
+            link_bytes,
+            ..
+        } = record;
         event.time_ns = event.time_ns.saturating_add(self.clock_ns);
         if event.interface != 0 && !interface_name.is_empty() {
             let (netns, index) = (event.netns, event.interface);
@@ -190,18 +230,17 @@ impl Tracer {
                 .see(netns, index, interface_name, event.time_ns);
         }
         self.namespaces.see(event.netns);
-        let role = event.point.role();
-        if role == Role::Drop {
+        if let Some((location, reason)) = dropped {
             event.happening = Happening::Dropped {
                 reason: self.reasons.name(reason),
                 function: self.symbols.function(location),
             };
         }
-        let matches = self.matches(&event, data);
-        if matches!(role, Role::Drop | Role::Free) {
+        let matches = self.matches(&event, data.get(link_bytes..).unwrap_or(&[]));
+        if matches!(event.point.role(), Role::Drop | Role::Free) {
             self.followed.remove(&event.skb);
         }
-        Some(Reported { event, matches })
+        Reported { event, matches }
     }
 
     fn matches(&mut self, event: &Event, data: &[u8]) -> bool {
@@ -229,20 +268,21 @@ impl Tracer {
     pub fn produced(&self) -> Result<Vec<Produced>> {
         let mut maps = self.object.maps();
         let counts = maps
-            .find(|map| map.name() == "counts")
+            .find(|map| map.name().to_string_lossy().ends_with(".counts"))
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs have no counts"))?;
-        let cpus = counts
-            .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
+        let bytes = counts
+            .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)
             .map_err(|cause| refused("cannot read the counts of the trace programs", cause))?;
+        let bytes = bytes.unwrap_or_default();
         let number = |bytes: &[u8], at: usize| {
             let bytes = bytes.get(at..at + 8).and_then(|b| b.try_into().ok());
             bytes.map_or(0, u64::from_ne_bytes)
         };
-        let cpus = cpus.into_iter().flatten();
+        let cpus = bytes.chunks_exact(COUNT);
         Ok(cpus
             .map(|count| Produced {
-                produced: number(&count, 0),
-                lost: number(&count, 8),
+                produced: number(count, 0),
+                lost: number(count, 8),
             })
             .collect())
     }
@@ -277,10 +317,6 @@ fn clock_ns() -> Result<u64> {
     let since_1970 = now(ClockId::CLOCK_REALTIME).map_err(failed)?;
     let apart = since_1970.saturating_sub(since_boot);
     Ok(u64::try_from(apart.as_nanos()).unwrap_or(0))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refused(what: &str, cause: libbpf_rs::Error) -> Error {
@@ -346,24 +382,11 @@ fn not_loaded(cause: libbpf_rs::Error) -> Error {
     refused(what, cause)
 }
 
-/// The inodes of the namespaces with these names.
-fn chosen(names: &[String]) -> Result<Vec<u32>> {
-    if names.len() > MOST_NAMESPACES {
-        let what =
-            format!("at most {MOST_NAMESPACES} namespaces can be chosen; leave it out for all");
-        return Err(Error::new(ErrorKind::Usage, what));
-    }
-    names
-        .iter()
-        .map(|name| netns::within(Some(name), names::own_inode))
-        .collect()
-}
-
 /// Leaves out what this kernel does not have, and says which namespaces are meant.
 fn configure(
     open: &mut OpenObject,
     btf: &libbpf_rs::btf::Btf<'_>,
-    inodes: &[u32],
+    wanted: &Settings,
     plan: &mut Plan,
 ) -> Result<()> {
     for mut program in open.progs_mut() {
@@ -386,23 +409,9 @@ fn configure(
     let settings = maps.find(|map| map.name().to_string_lossy().ends_with(".rodata"));
     let mut settings = settings
         .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs take no settings"))?;
-    let count = u32::try_from(inodes.len()).unwrap_or(0);
-    let words = std::iter::once(&count).chain(inodes);
     let bytes = settings.initial_value_mut().unwrap_or_default();
-    for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
-        to.copy_from_slice(&word.to_ne_bytes());
-    }
-    Ok(())
-}
-
-fn resize(open: &mut OpenObject, bytes: u32) -> Result<()> {
-    if !bytes.is_power_of_two() || bytes < 4096 {
-        let what = format!("a ring of {bytes} bytes: give a power of two from 4096 on");
-        return Err(Error::new(ErrorKind::Usage, what));
-    }
-    for mut map in open.maps_mut().filter(|map| map.name() == "events") {
-        map.set_max_entries(bytes)
-            .map_err(|cause| refused("cannot set the size of the ring", cause))?;
+    for (to, from) in bytes.iter_mut().zip(wanted.bytes()) {
+        *to = *from;
     }
     Ok(())
 }
@@ -414,7 +423,7 @@ fn attach_tracepoints(object: &Object, plan: &mut Plan) -> Result<Vec<Link>> {
         let Some(tracepoint) = name.strip_prefix("tp_").filter(|_| program.autoload()) else {
             continue;
         };
-        match program.attach_trace() {
+        match program.attach() {
             Ok(link) => {
                 links.push(link);
                 let point = PointId::by_name(tracepoint);
@@ -484,22 +493,4 @@ fn attach_here(programs: &[(i32, BorrowedFd<'_>)]) -> Result<Vec<(PointId, Owned
         }
     }
     Ok(links)
-}
-
-fn ring(object: &Object, records: &Arc<Mutex<Vec<Vec<u8>>>>) -> Result<RingBuffer<'static>> {
-    let mut maps = object.maps();
-    let events = maps
-        .find(|map| map.name() == "events")
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs have no ring"))?;
-    let records = Arc::clone(records);
-    let mut builder = RingBufferBuilder::new();
-    builder
-        .add(&events, move |bytes: &[u8]| {
-            lock(&records).push(bytes.to_vec());
-            0
-        })
-        .map_err(|cause| refused("cannot map the ring of events", cause))?;
-    builder
-        .build()
-        .map_err(|cause| refused("cannot map the ring of events", cause))
 }

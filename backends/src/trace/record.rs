@@ -1,62 +1,108 @@
-//! What the programs write into the ring, read with every length checked.
+//! What the programs write into the rings, read with every length checked.
 //!
-//! Owns the layout of `struct record` in `trace.bpf.c`.
+//! Owns the layout of `struct record` in `record.h`.
 
 use super::slot;
-use pktrail_core::trail::{Checksum, Event, Packet, PointId, Process};
+use pktrail_core::trail::{Checksum, Event, Happening, Name, Packet, Process};
 
 /// Bytes before the headers of the packet.
-const HEAD: usize = 112;
+const HEAD: usize = 152;
+const DATA_BYTES: usize = 108;
+
+/// The numbers of `enum kind`.
+const DROPPED: u8 = 1;
+const RETURNED: u8 = 2;
+const MADE_FROM: u8 = 3;
+const MERGED: u8 = 4;
 
 /// One record, apart from what an [`Event`] holds already.
 pub(super) struct Record<'a> {
     pub(super) event: Event,
-    /// The address of the code that freed the packet.
-    pub(super) location: u64,
-    /// The kernel's number of the drop reason.
-    pub(super) reason: u32,
+    /// For a packet that is dropped: the address of the code that freed it, and the kernel's
+    /// number of the reason.
+    pub(super) dropped: Option<(u64, u32)>,
     pub(super) interface_name: &'a str,
-    /// The packet from the network header on.
+    /// What was copied of the packet, from the link header on if there is one.
     pub(super) data: &'a [u8],
+    /// Bytes of `data` before the network header.
+    pub(super) link_bytes: usize,
+    pub(super) device_type: u16,
+}
+
+/// Leaves out what lies behind the data: rooms in a ring have fixed sizes. `None` if it is not a
+/// record of ours.
+pub(super) fn trim(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(..size(bytes)?)
+}
+
+fn size(bytes: &[u8]) -> Option<usize> {
+    HEAD.checked_add(usize::from(half(bytes, DATA_BYTES)?))
+}
+
+/// The record at `at` of `batch`, and where the next one begins.
+pub(super) fn next(batch: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
+    let rest = batch.get(at..)?;
+    let (record, _) = rest.split_at_checked(size(rest)?)?;
+    Some((Record::read(record)?, at + record.len()))
 }
 
 impl<'a> Record<'a> {
     /// `None` if it is not a record of ours.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let slot = half(bytes, 64)?;
-        let point = slot::point(slot, *bytes.get(73)?)?;
-        let end = HEAD.checked_add(usize::from(half(bytes, 76)?))?;
-        let data = bytes.get(HEAD..end)?;
+        let slot = half(bytes, 88)?;
+        let point = slot::point(slot, *bytes.get(111)?)?;
+        let data = bytes.get(HEAD..)?;
+        let link_bytes = usize::from(half(bytes, 106)?);
+        let network = data.get(link_bytes..).unwrap_or(&[]);
+        let (value, kind) = (long(bytes, 32)?, *bytes.get(113)?);
         let mut event = Event::new(long(bytes, 0)?, point, long(bytes, 16)?);
         event.sequence = long(bytes, 8)?;
-        event.cpu = u32::from(half(bytes, 66)?);
+        event.cpu = u32::from(half(bytes, 90)?);
         event.head = long(bytes, 24)?;
-        event.netns = word(bytes, 40)?;
-        event.interface = word(bytes, 44)?;
-        event.mark = word(bytes, 52)?;
-        event.length = word(bytes, 56)?;
-        event.segment_size = half(bytes, 68)?;
-        event.queue = half(bytes, 70)?;
-        event.checksum = Checksum::from_kernel(*bytes.get(72)?);
-        event.packet = Packet::read(data, event.length);
-        let name = text(bytes.get(96..112)?);
-        event.process = process(point, word(bytes, 48)?, name);
+        event.socket = long(bytes, 48)?;
+        event.netns = word(bytes, 56)?;
+        event.interface = word(bytes, 60)?;
+        event.mark = word(bytes, 72)?;
+        event.length = word(bytes, 76)?;
+        event.paged = word(bytes, 80)?;
+        event.segment_size = half(bytes, 92)?;
+        event.segments = half(bytes, 94)?;
+        event.queue = half(bytes, 96)?;
+        event.protocol = u16::from_be(half(bytes, 98)?);
+        let tag = (u16::from_be(half(bytes, 100)?), half(bytes, 102)?);
+        event.vlan = (tag.0 != 0).then_some(tag);
+        event.checksum = Checksum::from_kernel(*bytes.get(110)?);
+        event.packet = Packet::read(network, event.length);
+        event.process = process(bytes)?;
+        event.happening = match kind {
+            RETURNED => Happening::Returned {
+                value: value.cast_signed(),
+            },
+            MADE_FROM => Happening::MadeFrom { parent: value },
+            MERGED => Happening::MergedInto { target: value },
+            _ => Happening::Seen,
+        };
         Some(Self {
             event,
-            location: long(bytes, 32)?,
-            reason: word(bytes, 60)?,
-            interface_name: text(bytes.get(80..96)?),
+            dropped: (kind == DROPPED).then_some((value, word(bytes, 84)?)),
+            interface_name: text(bytes.get(120..136)?),
             data,
+            link_bytes,
+            device_type: half(bytes, 104)?,
         })
     }
 }
 
-/// Nobody at a netfilter hook, and not who was interrupted (process 0).
-fn process(point: PointId, pid: u32, name: &str) -> Option<Process> {
-    (pid != 0 && !point.name().starts_with("nf:")).then(|| Process {
+/// The task, if the programs found that it runs for itself.
+fn process(bytes: &[u8]) -> Option<Option<Process>> {
+    let pid = word(bytes, 68)?;
+    let process = Process {
         pid,
-        name: name.to_owned(),
-    })
+        thread: word(bytes, 64)?,
+        cgroup: long(bytes, 40)?,
+        name: Name::new(bytes.get(136..152)?),
+    };
+    Some((pid != 0).then_some(process))
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -79,4 +125,32 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 fn text(bytes: &[u8]) -> &str {
     let name = bytes.split(|byte| *byte == 0).next().unwrap_or(&[]);
     std::str::from_utf8(name).unwrap_or("?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_falls_into_its_records_and_stops_at_rubbish() {
+        let mut batch = Vec::new();
+        for bytes in [0_u16, 5, 64] {
+            let mut record = vec![0; HEAD + usize::from(bytes) + 8];
+            record.splice(DATA_BYTES..DATA_BYTES + 2, bytes.to_ne_bytes());
+            batch.extend_from_slice(trim(&record).expect("it is whole"));
+        }
+        let sizes = |batch: &[u8]| {
+            let mut at = 0;
+            let sizes = std::iter::from_fn(|| {
+                let (record, next) = next(batch, at)?;
+                at = next;
+                Some(record.data.len())
+            });
+            sizes.collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&batch), [0, 5, 64]);
+        batch.pop();
+        assert_eq!(sizes(&batch), [0, 5]);
+        assert!(trim(&[0; 20]).is_none());
+    }
 }

@@ -4,15 +4,129 @@
 
 use super::packet::Packet;
 use super::point::PointId;
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
-/// Who runs while the packet is at the point. It need not be who sent it: packets are received
-/// in the time of whoever is interrupted.
+/// Who runs while the packet is at the point, for itself and not interrupted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// The process id (thread group).
     pub pid: u32,
-    /// Its name, 15 bytes at most.
-    pub name: String,
+    /// The thread that runs.
+    pub thread: u32,
+    /// The number of its cgroup: the inode of its directory in cgroup2, 0 if it is not known.
+    pub cgroup: u64,
+    /// Its name.
+    pub name: Name,
+}
+
+/// The name of a thread, 15 bytes at most, without memory of its own.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Name([u8; 16]);
+
+impl Name {
+    /// From bytes that a zero may end.
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut name = [0; 16];
+        let text = bytes.iter().take(15).take_while(|byte| **byte != 0);
+        for (to, from) in name.iter_mut().zip(text) {
+            *to = *from;
+        }
+        Self(name)
+    }
+
+    /// The name; `?` if it is no text.
+    pub fn as_str(&self) -> &str {
+        let text = self.0.split(|byte| *byte == 0).next().unwrap_or(&[]);
+        std::str::from_utf8(text).unwrap_or("?")
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// The bytes of a packet as they were at a point, cut at the snap length. They are a part of
+/// memory that events share.
+#[derive(Clone, Default)]
+pub struct Frame {
+    memory: Option<Arc<Vec<u8>>>,
+    range: Range<usize>,
+    link_bytes: usize,
+    device_type: u16,
+}
+
+impl Frame {
+    /// The bytes `range` of `memory`, of which `link_bytes` lie before the network header.
+    /// `device_type` is the kernel's ARPHRD number.
+    pub fn new(
+        memory: Arc<Vec<u8>>,
+        range: Range<usize>,
+        link_bytes: usize,
+        device_type: u16,
+    ) -> Self {
+        Self {
+            memory: Some(memory),
+            range,
+            link_bytes,
+            device_type,
+        }
+    }
+
+    /// All that was copied: from the link header on, where there is one.
+    pub fn bytes(&self) -> &[u8] {
+        let memory = self.memory.as_deref();
+        memory
+            .and_then(|memory| memory.get(self.range.clone()))
+            .unwrap_or(&[])
+    }
+
+    /// The bytes from the network header on.
+    pub fn network(&self) -> &[u8] {
+        self.bytes().get(self.link_bytes..).unwrap_or(&[])
+    }
+
+    /// Bytes of the link header, 0 where it is not made yet or the device has none.
+    pub fn link_bytes(&self) -> usize {
+        self.link_bytes
+    }
+
+    /// The kernel's number for the kind of device (`ARPHRD_ETHER` is 1), 0 if it is not known.
+    pub fn device_type(&self) -> u16 {
+        self.device_type
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        (self.bytes(), self.link_bytes, self.device_type)
+            == (other.bytes(), other.link_bytes, other.device_type)
+    }
+}
+
+impl Eq for Frame {}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} bytes)", self.range.len())
+    }
 }
 
 /// What is known of the transport checksum (`skb->ip_summed`, include/linux/skbuff.h).
@@ -98,14 +212,26 @@ pub struct Event {
     pub mark: u32,
     /// Bytes in the buffer.
     pub length: u32,
+    /// Of these, the bytes that lie in pages and not behind the headers.
+    pub paged: u32,
     /// Bytes of each segment, 0 for a packet that is none of many.
     pub segment_size: u16,
+    /// How many segments it is, 0 or 1 for a packet that is none of many.
+    pub segments: u16,
     /// The queue of the device.
     pub queue: u16,
     /// The checksum's state.
     pub checksum: Checksum,
+    /// The EtherType, in the host's order.
+    pub protocol: u16,
+    /// The VLAN tag that was taken off or is yet to be put on: its EtherType, priority and number.
+    pub vlan: Option<(u16, u16)>,
+    /// The address of the socket that the buffer belongs to: its identity while it lives.
+    pub socket: u64,
     /// The headers, if they could be read.
     pub packet: Option<Packet>,
+    /// The bytes that were copied, if they are wanted.
+    pub frame: Frame,
 }
 
 impl Event {
@@ -124,10 +250,16 @@ impl Event {
             process: None,
             mark: 0,
             length: 0,
+            paged: 0,
             segment_size: 0,
+            segments: 0,
             queue: 0,
             checksum: Checksum::None,
+            protocol: 0,
+            vlan: None,
+            socket: 0,
             packet: None,
+            frame: Frame::default(),
         }
     }
 }

@@ -23,7 +23,7 @@ pub mod verdict;
 pub mod wanted;
 pub mod words;
 
-pub use event::{Checksum, Event, Happening, Process};
+pub use event::{Checksum, Event, Frame, Happening, Name, Process};
 pub use fingerprint::{Fingerprint, Likeness};
 pub use join::{Joiner, Settings};
 pub use order::{Ordered, Sequences, Window};

@@ -36,7 +36,10 @@ impl Wanted {
                 event.process.as_ref().is_some_and(|who| who.pid == *pid)
             })
             && any(&self.commands, trail, |name, event| {
-                event.process.as_ref().is_some_and(|who| who.name == *name)
+                event
+                    .process
+                    .as_ref()
+                    .is_some_and(|who| *who.name == **name)
             })
             && any(&self.marks, trail, |(value, mask), event| {
                 event.mark & mask == value & mask

@@ -58,7 +58,7 @@ fn ends(tuple: &Tuple) -> Value {
 }
 
 fn process(process: &Process) -> Value {
-    json!({"pid": process.pid, "name": process.name})
+    json!({"pid": process.pid, "name": process.name.as_str()})
 }
 
 fn hop(hop: &Hop, names: &dyn Names) -> Value {

@@ -102,7 +102,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let selection = Selection {
         namespaces: args.netns.clone(),
         filter: filter(&args.expression)?,
-        ring_bytes: None,
+        ..Selection::default()
     };
     let mut shown = Shown::new(&args, wanted(&args)?);
     let control = Control::default();

@@ -35,7 +35,9 @@ fn forwarding_over_cables_and_a_bridge_is_one_trail() {
     assert_eq!(changes(trail), [&Change::Ttl { from: 64, to: 63 }]);
     let reader = Process {
         pid: 812,
-        name: "server".to_owned(),
+        thread: 812,
+        cgroup: 0,
+        name: Name::new(b"server"),
     };
     let delivered = Verdict::Delivered {
         reader: Some(reader),

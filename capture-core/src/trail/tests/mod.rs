@@ -10,7 +10,7 @@ mod rules;
 mod verdicts;
 mod words;
 
-use super::event::{Checksum, Event, Happening, Process};
+use super::event::{Checksum, Event, Happening, Name, Process};
 use super::join::{Joiner, Settings};
 use super::order::Ordered;
 use super::packet::Packet;
@@ -187,7 +187,9 @@ impl Stage {
             |event| {
                 event.process = Some(Process {
                     pid: 812,
-                    name: "server".to_owned(),
+                    thread: 812,
+                    cgroup: 0,
+                    name: Name::new(b"server"),
                 });
             },
         );

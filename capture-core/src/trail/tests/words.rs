@@ -28,7 +28,9 @@ fn dropped() -> Trail {
         event.checksum = Checksum::Partial;
         event.process = Some(Process {
             pid: 812,
-            name: "dig".to_owned(),
+            thread: 812,
+            cgroup: 0,
+            name: Name::new(b"dig"),
         });
     });
     for point in ["nf:prerouting:-2147483647", "nf:prerouting:-399"] {

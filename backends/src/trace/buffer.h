@@ -1,0 +1,179 @@
+/* What a program knows of an event, and how the rest is read from the buffer.
+ *
+ * Owns no map. A buffer is a number here: whether the verifier knows its type depends on the
+ * program, so every field is read by bpf_probe_read_kernel, most of them at once.
+ */
+#pragma once
+
+#include "kernel.h"
+#include "record.h"
+
+enum role {
+	PASS = 0,
+	/* The link header has been pulled: the packet begins at data. */
+	RECEIVED = 1,
+	/* The buffer ends here. */
+	ENDS = 2,
+	/* `dev` has been overwritten. */
+	NO_DEVICE = 4,
+	/* Packets that are not followed yet are looked at. */
+	PICKS = 8,
+	/* Clones that are not followed yet are looked at, if what they share is known. */
+	PICKS_CLONES = 16,
+};
+
+enum {
+	HOOK_INPUT = 1,
+	HOOK_OUTPUT = 3,
+};
+
+/* What a program knows of the event; the rest is read from the buffer. */
+struct place {
+	u64 skb;
+	/* The device, where the buffer's own does not tell. */
+	u64 device;
+	u64 value;
+	/* The address of the program's context: it lies on the kernel's stack. 0 where nobody
+	 * asks whose.
+	 */
+	u64 context;
+	u32 reason;
+	u16 slot;
+	u8 role;
+	u8 kind;
+	u8 hook;
+	u8 family;
+};
+
+/* IPv4 and IPv6, as a little-endian machine reads them. */
+#define IPV4 0x0008
+#define IPV6 0xdd86
+#define UNSET 0xffff
+
+/* The part of a buffer from `len` on, which holds all but `dev` and `sk`. */
+#define PART 112
+/* The barrier keeps the compiler from taking the second number from a pointer, which the verifier
+ * does not allow.
+ */
+#define IN_PART_AT(field)                                                \
+	({                                                               \
+		u64 at = OFFSET(sk_buff, field) - OFFSET(sk_buff, len);  \
+		asm volatile("" : "+r"(at));                             \
+		at;                                                      \
+	})
+#define IN_PART(part, field) \
+	(*(typeof(((struct sk_buff *)0)->field) *)((part) + IN_PART_AT(field)))
+
+/* A packet's bytes in the kernel. */
+struct bytes {
+	u64 from;
+	u32 size;
+	/* Before the network header. */
+	u32 link;
+};
+
+INLINE struct bytes find_bytes(const u8 *part, u32 role)
+{
+	u64 head = (u64)IN_PART(part, head);
+	u64 tail = head + IN_PART(part, tail);
+	u16 network_header = IN_PART(part, network_header);
+	u16 mac_header = IN_PART(part, mac_header);
+	u64 network = head + network_header;
+	struct bytes bytes = {};
+	u64 size, link;
+
+	if (role & RECEIVED || network_header == UNSET || !network_header)
+		network = (u64)IN_PART(part, data);
+	if (network >= tail)
+		return bytes;
+	link = network - head - mac_header;
+	/* Longer ones are left over from another layer. */
+	if (mac_header == UNSET || link > 64)
+		link = 0;
+	size = tail - network + link;
+	bytes.from = network - link;
+	bytes.link = link;
+	bytes.size = size > 0xffff ? 0xffff : size;
+	return bytes;
+}
+
+/* 0 if the place has none. */
+INLINE u64 device_of(const struct place *place)
+{
+	if (place->device || place->role & NO_DEVICE)
+		return place->device;
+	return (u64)READ(sk_buff, place->skb, dev);
+}
+
+INLINE void read_device(struct record *record, u64 device)
+{
+	u64 net = (u64)READ(net_device, device, nd_net.net);
+
+	record->interface = READ(net_device, device, ifindex);
+	record->device_type = READ(net_device, device, type);
+	record->netns = READ(net, net, ns.inum);
+	bpf_probe_read_kernel(record->interface_name, sizeof(record->interface_name),
+			      (void *)(device + OFFSET(net_device, name)));
+}
+
+/* Whether the context lies on the stack of the task: else an interrupt borrowed the CPU. The
+ * verifier knows a context's address as a pointer; it is read back to be a number.
+ */
+INLINE int is_of_task(const struct place *place)
+{
+	u64 stack = (u64)READ(task_struct, bpf_get_current_task(), stack);
+	u64 context = 0;
+
+	bpf_probe_read_kernel(&context, sizeof(context), &place->context);
+	return context - stack < 16384;
+}
+
+INLINE void read_task(struct record *record, const struct place *place)
+{
+	u64 numbers;
+
+	if (!place->context || !is_of_task(place))
+		return;
+	numbers = bpf_get_current_pid_tgid();
+	record->thread = numbers;
+	record->process = numbers >> 32;
+	record->cgroup = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(record->process_name, sizeof(record->process_name));
+}
+
+INLINE int is_ip(const u8 *part, const struct bytes *bytes)
+{
+	u16 protocol = IN_PART(part, protocol);
+
+	return bytes->size && (protocol == IPV4 || protocol == IPV6);
+}
+
+INLINE u32 netns_of_socket(u64 socket)
+{
+	u64 net = (u64)READ(sock, socket, __sk_common.skc_net.net);
+
+	return READ(net, net, ns.inum);
+}
+
+/* The tag that lies beside the data, if there is one. */
+INLINE int has_tag(const u8 *part, u64 skb)
+{
+	u64 bits = 0;
+
+	if (EXISTS(sk_buff, vlan_all))
+		return IN_PART(part, vlan_all) != 0;
+	bpf_probe_read_kernel(&bits, 1, (void *)(skb + OFFSET(sk_buff___bit, vlan_present)));
+	bits <<= __builtin_preserve_field_info(((struct sk_buff___bit *)0)->vlan_present,
+					       FIELD_LSHIFT_U64);
+	bits >>= __builtin_preserve_field_info(((struct sk_buff___bit *)0)->vlan_present,
+					       FIELD_RSHIFT_U64);
+	return bits != 0;
+}
+
+INLINE void read_vlan(struct record *record, const u8 *part, u64 skb)
+{
+	if (!has_tag(part, skb))
+		return;
+	record->vlan_protocol = IN_PART(part, vlan_proto);
+	record->vlan_tag = IN_PART(part, vlan_tci);
+}

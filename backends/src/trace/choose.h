@@ -1,0 +1,216 @@
+/* Which packets are followed.
+ *
+ * Owns the user's choice and the table of followed buffers. What fitted once is followed, and not
+ * looked at again, so that a rewritten packet is not lost.
+ */
+#pragma once
+
+#include "buffer.h"
+
+#define MOST_NAMESPACES 16
+#define MOST_INTERFACES 8
+
+/* Chooses packets; set before loading, read by settings.rs. Of each list one has to fit, if
+ * there is any.
+ */
+const volatile struct {
+	/* Bytes of each packet that are copied. */
+	u32 snap;
+	/* Whether anything is chosen. Else everything is reported, and nothing looked up. */
+	u32 selective;
+	u32 namespaces;
+	u32 interfaces;
+	u32 mark;
+	u32 mark_mask;
+	u32 process;
+	u32 by_process_name;
+	u32 namespace[MOST_NAMESPACES];
+	u64 interface_name[MOST_INTERFACES][2];
+	u64 process_name[2];
+} settings;
+
+enum stage {
+	MOVING = 0,
+	/* It passed INPUT: where it shows up again, it is another packet. */
+	ARRIVED = 1,
+};
+
+struct follow {
+	u64 seen_ns;
+	u64 stage;
+};
+
+/* Buffers that are followed wherever they go, until they are freed: by their address, and by that
+ * of their data, which clones share.
+ */
+struct {
+	UINT(type, MAP_LRU_HASH);
+	UINT(max_entries, 65536);
+	TYPE(key, u64);
+	TYPE(value, struct follow);
+} followed SEC(".maps");
+
+/* How many followed buffers fall into each cell. Most that are not followed fall into an empty
+ * one, and cost nothing more. Entries that the table above let go stay counted: that only costs.
+ */
+#define CELLS 16384
+u32 sieve[CELLS];
+
+/* Not heard of for so long, the end of a buffer was missed. */
+#define STALE_NS 2000000000ull
+
+INLINE u32 *cell_of(u64 skb)
+{
+	return &sieve[(skb >> 6 ^ skb >> 20) & (CELLS - 1)];
+}
+
+INLINE struct follow *find(u64 address)
+{
+	if (!*(volatile u32 *)cell_of(address))
+		return 0;
+	return bpf_map_lookup_elem(&followed, &address);
+}
+
+INLINE void follow(u64 address, u64 now_ns)
+{
+	struct follow value = { .seen_ns = now_ns };
+
+	if (!bpf_map_update_elem(&followed, &address, &value, NO_EXIST))
+		__sync_fetch_and_add(cell_of(address), 1);
+}
+
+INLINE void forget(u64 address)
+{
+	if (!bpf_map_delete_elem(&followed, &address))
+		__sync_fetch_and_add(cell_of(address), -1);
+}
+
+INLINE int is_same_name(const volatile u64 *wanted, const u64 *name)
+{
+	return wanted[0] == name[0] && wanted[1] == name[1];
+}
+
+INLINE int is_chosen_interface(u64 device)
+{
+	u64 name[2] = {};
+
+	if (!device ||
+	    bpf_probe_read_kernel(name, 16, (void *)(device + OFFSET(net_device, name))))
+		return 0;
+	for (u32 at = 0; at < MOST_INTERFACES; at++)
+		if (at < settings.interfaces &&
+		    is_same_name(settings.interface_name[at], name))
+			return 1;
+	return 0;
+}
+
+INLINE int is_chosen_namespace(const struct place *place, u64 device)
+{
+	u64 net = 0;
+	u32 netns;
+
+	if (device)
+		net = (u64)READ(net_device, device, nd_net.net);
+	netns = net ? READ(net, net, ns.inum) : 0;
+	if (!netns)
+		netns = netns_of_socket((u64)READ(sk_buff, place->skb, sk));
+	if (!netns)
+		return 0;
+	for (u32 at = 0; at < MOST_NAMESPACES; at++)
+		if (at < settings.namespaces && settings.namespace[at] == netns)
+			return 1;
+	return 0;
+}
+
+INLINE int is_chosen_process(const struct place *place)
+{
+	u64 name[2] = {};
+
+	if (!place->context || !is_of_task(place))
+		return 0;
+	if (settings.process && bpf_get_current_pid_tgid() >> 32 != settings.process)
+		return 0;
+	if (!settings.by_process_name)
+		return 1;
+	bpf_get_current_comm(name, sizeof(name));
+	return is_same_name(settings.process_name, name);
+}
+
+/* Whether a packet that is not followed fits. */
+INLINE int is_chosen(const struct place *place)
+{
+	u64 device = device_of(place);
+	u8 part[PART];
+	struct bytes bytes;
+	u32 mark;
+
+	if ((settings.process || settings.by_process_name) && !is_chosen_process(place))
+		return 0;
+	if (settings.namespaces && !is_chosen_namespace(place, device))
+		return 0;
+	if (settings.interfaces && !is_chosen_interface(device))
+		return 0;
+	if (bpf_probe_read_kernel(part, sizeof(part),
+				  (void *)(place->skb + OFFSET(sk_buff, len))))
+		return 0;
+	mark = IN_PART(part, mark);
+	if ((mark & settings.mark_mask) != settings.mark)
+		return 0;
+	bytes = find_bytes(part, place->role);
+	return is_ip(part, &bytes);
+}
+
+/* Whether an entry of the table is still of the packet that it was made for. */
+INLINE int is_current(struct follow *entry, const struct place *place, u64 now_ns)
+{
+	u64 seen_ns = entry->seen_ns;
+
+	entry->seen_ns = now_ns;
+	if (place->hook == HOOK_INPUT)
+		entry->stage = ARRIVED;
+	else if (place->role & PICKS && !(place->role & ENDS) && entry->stage == ARRIVED)
+		return 0;
+	return now_ns - seen_ns < STALE_NS;
+}
+
+/* Whether the packet is followed, from here on at the latest. */
+NOINLINE int is_wanted(const struct place *place)
+{
+	u64 now_ns, head;
+	struct follow *entry = find(place->skb);
+
+	if (entry) {
+		now_ns = bpf_ktime_get_ns();
+		if (is_current(entry, place, now_ns))
+			return 1;
+		forget(place->skb);
+	}
+	if (place->role & PICKS_CLONES) {
+		head = (u64)READ(sk_buff, place->skb, head);
+		if (!find(head))
+			return 0;
+	} else if (!(place->role & PICKS)) {
+		return 0;
+	}
+	if (!is_chosen(place))
+		return 0;
+	if (!(place->role & ENDS)) {
+		now_ns = bpf_ktime_get_ns();
+		follow(place->skb, now_ns);
+		follow((u64)READ(sk_buff, place->skb, head), now_ns);
+	}
+	return 1;
+}
+
+/* The buffer is freed; its data too, unless a clone has it. */
+NOINLINE int leave(u64 skb)
+{
+	u64 head = (u64)READ(sk_buff, skb, head);
+	u64 shared = head + READ(sk_buff, skb, end);
+
+	forget(skb);
+	/* The low half counts the buffers, the high half those that only have its payload. */
+	if ((READ(skb_shared_info, shared, dataref.counter) & 0xffff) <= 1)
+		forget(head);
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* What is told of a packet.
+ *
+ * Owns the rings, the numbers, and how a record is filled. Every event has a number of its CPU,
+ * also if the ring had no room for it, so that a gap tells what was lost.
+ */
+#pragma once
+
+#include "choose.h"
+
+#define MOST_CPUS 1024
+
+struct ring {
+	UINT(type, MAP_RINGBUF);
+	UINT(max_entries, 4096);
+};
+
+/* A ring for each CPU, made before the programs run. */
+struct {
+	UINT(type, MAP_ARRAY_OF_MAPS);
+	UINT(max_entries, MOST_CPUS);
+	UINT(key_size, 4);
+	ARRAY(values, struct ring);
+} rings SEC(".maps");
+
+/* A cache line each. */
+struct count {
+	u64 produced;
+	u64 lost;
+	u64 unused[6];
+} counts[MOST_CPUS] SEC(".bss.counts");
+
+/* The packet that a CPU is handing to a socket: it passed INPUT, and nothing came since. */
+struct arriving {
+	u64 skb;
+	u16 protocol;
+	/* Destination port, or the identifier of an ICMP echo. */
+	u16 port;
+};
+
+struct {
+	UINT(type, MAP_PERCPU_ARRAY);
+	UINT(max_entries, 1);
+	TYPE(key, u32);
+	TYPE(value, struct arriving);
+} arriving SEC(".maps");
+
+#define TRY(bytes_)                                                      \
+	if (size <= bytes_) {                                            \
+		to = bpf_ringbuf_reserve(ring, sizeof(*to) + bytes_, 0); \
+		if (!to)                                                 \
+			goto lost;                                       \
+		*to = *record;                                           \
+		if (size && bpf_probe_read_kernel(to->data, size, (void *)from)) \
+			to->data_bytes = 0;                              \
+		bpf_ringbuf_submit(to, NO_WAKEUP);                       \
+		return 0;                                                \
+	}
+
+/* Gives the event its number and puts it into the ring of this CPU. */
+NOINLINE int emit(struct record *record, u64 from)
+{
+	u32 cpu = bpf_get_smp_processor_id() & (MOST_CPUS - 1);
+	struct count *count = &counts[cpu];
+	u64 size = record->data_bytes;
+	struct record *to;
+	void *ring;
+
+	record->cpu = cpu;
+	/* An interrupt may report between these lines: numbers are taken at once. */
+	record->sequence = __sync_fetch_and_add(&count->produced, 1);
+	ring = bpf_map_lookup_elem(&rings, &cpu);
+	if (!ring)
+		goto lost;
+	TRY(0)
+	TRY(96)
+	TRY(128)
+	TRY(192)
+	TRY(256)
+	TRY(512)
+	TRY(1024)
+	TRY(2048)
+	TRY(4096)
+	TRY(16384)
+lost:
+	__sync_fetch_and_add(&count->lost, 1);
+	return 0;
+}
+
+/* Notes who is on its way to a socket. */
+NOINLINE int arrive(u64 skb, u64 network)
+{
+	u32 zero = 0;
+	struct arriving *now = bpf_map_lookup_elem(&arriving, &zero);
+	u8 header[44];
+	u32 transport = 20;
+
+	if (!now)
+		return 0;
+	now->skb = 0;
+	if (bpf_probe_read_kernel(header, 28, (void *)network))
+		return 0;
+	now->protocol = header[9];
+	if (header[0] >> 4 == 6) {
+		if (bpf_probe_read_kernel(header + 16, 28, (void *)network + 16))
+			return 0;
+		now->protocol = header[6];
+		transport = 40;
+	}
+	/* Ports follow each other; the identifier of an echo comes third. */
+	if (now->protocol == 1 || now->protocol == 58) {
+		if (bpf_probe_read_kernel(&now->port, 2, (void *)network + transport + 4))
+			return 0;
+	} else if (transport == 40) {
+		now->port = *(u16 *)(header + 42);
+	} else {
+		now->port = *(u16 *)(header + 22);
+	}
+	now->port = __builtin_bswap16(now->port);
+	now->skb = skb;
+	return 0;
+}
+
+INLINE void nobody_arrives(void)
+{
+	u32 zero = 0;
+	struct arriving *now = bpf_map_lookup_elem(&arriving, &zero);
+
+	if (now)
+		now->skb = 0;
+}
+
+INLINE u8 checksum_of(const u8 *part)
+{
+	u64 bits = part[IN_PART_AT(ip_summed)];
+
+	bits <<= __builtin_preserve_field_info(((struct sk_buff *)0)->ip_summed,
+					       FIELD_LSHIFT_U64);
+	return bits >> __builtin_preserve_field_info(((struct sk_buff *)0)->ip_summed,
+						     FIELD_RSHIFT_U64);
+}
+
+INLINE void read_buffer(struct record *record, const u8 *part, u64 skb)
+{
+	u64 shared = (u64)IN_PART(part, head) + IN_PART(part, end);
+	u16 gso[2] = {};
+
+	record->skb = skb;
+	record->head = (u64)IN_PART(part, head);
+	record->length = IN_PART(part, len);
+	record->paged = IN_PART(part, data_len);
+	record->mark = IN_PART(part, mark);
+	record->queue = IN_PART(part, queue_mapping);
+	record->protocol = IN_PART(part, protocol);
+	record->checksum = checksum_of(part);
+	read_vlan(record, part, skb);
+	/* Size and number of the segments lie side by side. */
+	bpf_probe_read_kernel(gso, sizeof(gso),
+			      (void *)(shared + OFFSET(skb_shared_info, gso_size)));
+	record->gso_size = gso[0];
+	record->gso_segments = gso[1];
+}
+
+/* Where the packet is: by the place, the buffer's device, or its socket. */
+INLINE void read_whereabouts(struct record *record, const struct place *place)
+{
+	u64 device = device_of(place);
+
+	record->socket = (u64)READ(sk_buff, place->skb, sk);
+	if (device)
+		read_device(record, device);
+	if (!record->netns && record->socket)
+		record->netns = netns_of_socket(record->socket);
+}
+
+NOINLINE int report(const struct place *place)
+{
+	u32 role = place->role;
+	struct record record = {};
+	u8 part[PART];
+	struct bytes bytes;
+
+	if (bpf_probe_read_kernel(part, sizeof(part),
+				  (void *)(place->skb + OFFSET(sk_buff, len))))
+		return 0;
+	bytes = find_bytes(part, role);
+	if (!settings.selective && !is_ip(part, &bytes))
+		return 0;
+	record.slot = place->slot;
+	record.kind = place->kind;
+	record.hook = place->hook;
+	record.family = place->family;
+	record.value = place->value;
+	record.reason = place->reason;
+	record.time_ns = bpf_ktime_get_ns();
+	read_buffer(&record, part, place->skb);
+	read_whereabouts(&record, place);
+	read_task(&record, place);
+	record.link_bytes = bytes.link;
+	record.data_bytes = bytes.size > settings.snap ? settings.snap : bytes.size;
+	emit(&record, bytes.from);
+	if (role & RECEIVED)
+		nobody_arrives();
+	else if (place->hook == HOOK_INPUT)
+		arrive(place->skb, bytes.from + bytes.link);
+	return 0;
+}
+
+/* Reports a packet that is followed, or is to be from here on. */
+INLINE void observe(const struct place *place)
+{
+	if (!place->skb || (settings.selective && !is_wanted(place)))
+		return;
+	report(place);
+	if (place->role & ENDS && settings.selective)
+		leave(place->skb);
+}
+
+/* A socket tells its program of data; `slot` is the point. */
+INLINE void report_socket(u64 socket, u16 slot)
+{
+	struct record record = { .slot = slot };
+	u32 zero = 0;
+	struct arriving *now = bpf_map_lookup_elem(&arriving, &zero);
+	u16 family;
+
+	if (!now || !now->skb)
+		return;
+	/* AF_INET and AF_INET6. A raw socket gets a clone, which is not this buffer: its number is
+	 * a protocol, no port.
+	 */
+	family = READ(sock, socket, __sk_common.skc_family);
+	if ((family != 2 && family != 10) ||
+	    READ(sock, socket, __sk_common.skc_num) != now->port)
+		return;
+	record.time_ns = bpf_ktime_get_ns();
+	record.skb = now->skb;
+	record.socket = socket;
+	record.netns = netns_of_socket(socket);
+	/* What is freed from here on is not seen: the address may become another packet's. */
+	if (settings.selective)
+		forget(now->skb);
+	emit(&record, 0);
+}
