@@ -209,7 +209,7 @@ pub(crate) struct Args {
     /// Print the compiled filter (-d), as C (-dd), as numbers (-ddd)
     #[arg(short = 'd', action = ArgAction::Count, help_heading = "Filter")]
     pub dump_filter: u8,
-    /// How the expression was understood, and the decisions it became: text or dot (Graphviz)
+    /// How the expression was understood, and the decisions it became: text, dot, svg
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "text", help_heading = "Filter")]
     pub explain: Option<String>,

@@ -88,7 +88,12 @@ fn explanation(args: &Args, form: &str, wanted: &Wanted, link_type: LinkType) ->
             explained.graph.trim_end()
         ),
         "dot" => format!("{}\n", explained.dot.trim_end()),
-        other => return Err(usage(format!("--explain: '{other}' is not text or dot"))),
+        "svg" => format!("{}\n", explained.svg.trim_end()),
+        other => {
+            return Err(usage(format!(
+                "--explain: '{other}' is not text, dot or svg"
+            )));
+        }
     };
     print_either(
         args.json,
@@ -97,6 +102,7 @@ fn explanation(args: &Args, form: &str, wanted: &Wanted, link_type: LinkType) ->
                 "expression": explained.expression,
                 "graph": explained.graph,
                 "dot": explained.dot,
+                "svg": explained.svg,
             })
         },
         || whole,

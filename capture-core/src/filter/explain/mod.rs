@@ -1,13 +1,17 @@
 //! Shows how an expression was understood: as parsed, with inherited
-//! qualifiers, and as a decision graph in words and in DOT.
+//! qualifiers, and as a decision graph in words, in DOT and as a picture.
+
+mod layers;
+mod names;
+mod svg;
 
 use super::compile::{Decided, decide, parse};
 use super::ir::graph::{Branch, Goal};
-use super::ir::value::{Field, Order, Value, ValueId, Values};
+use super::ir::value::{ValueId, Values};
 use super::lang::{Operator, show};
-use super::op::{AD_OFF, AD_VLAN_TAG, AD_VLAN_TAG_PRESENT};
 use super::{Resolver, Target};
 use crate::Result;
+use names::{number_name, value_name};
 use std::fmt::Write;
 
 /// How an expression was understood.
@@ -20,6 +24,8 @@ pub struct Explanation {
     pub graph: String,
     /// The same in the language of Graphviz.
     pub dot: String,
+    /// The same as a picture (SVG). Of large graphs the first 200 nodes.
+    pub svg: String,
 }
 
 /// Explains `text`, compiled for `target`.
@@ -34,9 +40,10 @@ pub fn explain(text: &str, target: &Target, names: &mut dyn Resolver) -> Result<
         None => "(every frame)".into(),
     };
     Ok(Explanation {
-        expression,
         graph: in_words(&decided),
         dot: in_dot(&decided),
+        svg: svg::picture(&expression, &decided),
+        expression,
     })
 }
 
@@ -83,7 +90,7 @@ fn in_words(decided: &Decided) -> String {
             "{number}: {}",
             value_name(&decided.formulas.values, value)
         );
-        for (numbers, goal) in ways(branches) {
+        for (numbers, goal) in ways(&decided.formulas.values, value, branches) {
             let _ = writeln!(out, "    {numbers} -> {}", goal_name(goal));
         }
     }
@@ -95,7 +102,7 @@ fn in_dot(decided: &Decided) -> String {
     for (number, value, branches) in nodes(decided) {
         let label = value_name(&decided.formulas.values, value);
         let _ = writeln!(out, "  n{number} [label=\"{label}\"];");
-        for (numbers, goal) in ways(branches) {
+        for (numbers, goal) in ways(&decided.formulas.values, value, branches) {
             let to = match goal {
                 Goal::Node(next) => format!("n{next}"),
                 other => goal_name(other),
@@ -119,13 +126,18 @@ fn goal_name(goal: Goal) -> String {
 }
 
 /// The numbers for each goal; the widest goal is "otherwise".
-fn ways(branches: &[Branch]) -> Vec<(String, Goal)> {
+fn ways(values: &Values, value: ValueId, branches: &[Branch]) -> Vec<(String, Goal)> {
+    let field = values.field(value);
     let mut low = 0;
     let mut found: Vec<(Vec<String>, u64, Goal)> = Vec::new();
     for branch in branches {
         let text = match low == branch.high {
-            true => number_name(low),
-            false => format!("{}..{}", number_name(low), number_name(branch.high)),
+            true => number_name(field, low),
+            false => format!(
+                "{}..{}",
+                number_name(field, low),
+                number_name(field, branch.high)
+            ),
         };
         let width = u64::from(branch.high - low) + 1;
         match found.iter_mut().find(|(.., goal)| *goal == branch.goal) {
@@ -147,80 +159,6 @@ fn ways(branches: &[Branch]) -> Vec<(String, Goal)> {
             false => (texts.join(", "), goal),
         })
         .collect()
-}
-
-fn number_name(number: u32) -> String {
-    match number {
-        0..0x100 => number.to_string(),
-        _ => format!("{number:#x}"),
-    }
-}
-
-/// `ip protocol [23]`, `destination port [4*([14]&0xf) + 16 : 2]`.
-fn value_name(values: &Values, value: ValueId) -> String {
-    let place = formula(values, value);
-    match values.field(value).and_then(field_name) {
-        Some(name) => format!("{name} {place}"),
-        None => place,
-    }
-}
-
-fn field_name(field: Field) -> Option<&'static str> {
-    Some(match field {
-        Field::LinkProtocol | Field::PppProtocol => "link protocol",
-        Field::Family => "address family",
-        Field::VlanPresent => "a tag is beside the frame",
-        Field::VlanTag => "tag beside the frame",
-        Field::Protocol4 => "ip protocol",
-        Field::Protocol6 => "ip6 next header",
-        Field::Fragment => "fragment offset",
-        Field::ProtocolAndFragment => "fragment offset and ip protocol",
-        Field::VersionLength => "version and header length",
-        Field::SourcePort => "source port",
-        Field::DestinationPort => "destination port",
-        Field::Address4 | Field::Network4 => "address",
-        Field::Prefix6 | Field::Address6 => "ip6 address",
-        Field::Mac => "ether address",
-        Field::PacketType => "packet type",
-        Field::TcpFlags => "tcp flags",
-        Field::TimeToLive => "time to live",
-        Field::ServiceClass => "service class",
-        Field::BottomOfStack => "last label",
-        Field::Length => return None,
-    })
-}
-
-fn formula(values: &Values, value: ValueId) -> String {
-    match values.get(value) {
-        Value::Constant(number) => number_name(number),
-        Value::Length => "length".into(),
-        Value::Ancillary(AD_VLAN_TAG_PRESENT) => "[vlanp]".into(),
-        Value::Ancillary(AD_VLAN_TAG) => "[vlan_tci]".into(),
-        Value::Ancillary(place) => format!("[{}]", AD_OFF.wrapping_add(place).cast_signed()),
-        Value::Load { index, k, bytes } => {
-            let start = match index {
-                Some(index) => format!("{} + {k}", formula(values, index)),
-                None => format!("{}", k.cast_signed()),
-            };
-            match bytes {
-                1 => format!("[{start}]"),
-                _ => format!("[{start} : {bytes}]"),
-            }
-        }
-        Value::Negative(a) => format!("-{}", formula(values, a)),
-        Value::Binary(operator, a, b) => {
-            let (a, b) = (formula(values, a), formula(values, b));
-            format!("({a} {} {b})", operator.sign())
-        }
-        Value::Compare(order, a, b) => {
-            let sign = match order {
-                Order::Equal => "=",
-                Order::Greater => ">",
-                Order::AtLeast => ">=",
-            };
-            format!("({} {sign} {})", formula(values, a), formula(values, b))
-        }
-    }
 }
 
 impl Operator {
