@@ -11,6 +11,7 @@ const SOURCES: &[&str] = &[
     "src/trace/report.h",
     "src/trace/choose.h",
     "src/trace/buffer.h",
+    "src/trace/filter.h",
     "src/trace/record.h",
     "src/trace/kernel.h",
 ];

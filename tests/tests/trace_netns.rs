@@ -1,9 +1,9 @@
 //! Trails of real packets between two namespaces: hops in order, names, verdicts. Needs root.
 
-use pktrail::filter::{NoNames, Target};
+use pktrail::LinkType;
+use pktrail::filter::{NoNames, SkbFilter, Target};
 use pktrail::trace::{Followed, Selection, Summary, Tracer};
 use pktrail::trail::{Change, Names, Settings, Trail, Verdict};
-use pktrail::{Filter, LinkType};
 use pktrail_tests::netns::{Netns, VethPair};
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -15,9 +15,18 @@ fn both(pair: &VethPair) -> Selection {
     }
 }
 
+fn filter(text: &str) -> SkbFilter {
+    let target = Target::new(LinkType::RAW, 65_535);
+    SkbFilter::compile(text, &target, &mut NoNames).expect("a filter")
+}
+
 /// Traces both ends while `work` runs, and half a second longer.
 fn trace(pair: &VethPair, work: impl FnOnce()) -> (Vec<Trail>, Followed, Summary) {
-    let tracer = Tracer::open(&both(pair)).expect("tracing works as root");
+    trace_some(&both(pair), work)
+}
+
+fn trace_some(selection: &Selection, work: impl FnOnce()) -> (Vec<Trail>, Followed, Summary) {
+    let tracer = Tracer::open(selection).expect("tracing works as root");
     assert!(tracer.plan().refused.is_empty(), "{:?}", tracer.plan());
     let mut followed = Followed::new(tracer, Settings::default());
     work();
@@ -175,7 +184,12 @@ fn translation_is_seen_where_it_happens_and_the_socket_gets_it() {
     let socket = pair
         .b
         .within(|| UdpSocket::bind((VethPair::ADDRESS_B, 4000)).expect("a socket"));
-    let (trails, mut followed, _) = trace(&pair, || {
+    // Nothing has this source any more behind the translation, and it is followed all the same.
+    let selection = Selection {
+        filter: Some(filter("udp and src host 10.77.0.1")),
+        ..both(&pair)
+    };
+    let (trails, mut followed, _) = trace_some(&selection, || {
         send(&pair, b"translate me");
         let mut buffer = [0; 100];
         let (size, from) = socket.recv_from(&mut buffer).expect("it arrives");
@@ -297,10 +311,8 @@ fn forwarding_is_one_trail_over_three_namespaces_until_the_ttl_ends() {
 #[test]
 fn a_filter_follows_what_fits_and_leaves_out_the_rest() {
     let pair = VethPair::new("trace-filter");
-    let target = Target::new(LinkType::RAW, 65_535);
-    let filter = Filter::compile("udp port 4000", &target, &mut NoNames);
     let selection = Selection {
-        filter: Some(filter.expect("a filter")),
+        filter: Some(filter("udp port 4000")),
         ..both(&pair)
     };
     let tracer = Tracer::open(&selection).expect("tracing works as root");
@@ -310,9 +322,9 @@ fn a_filter_follows_what_fits_and_leaves_out_the_rest() {
     let (trails, summary) = followed.finish().expect("the counts can be read");
     to_port_4000(&trails);
     assert!(icmp_of(&trails, 8).is_empty(), "{trails:#?}");
-    assert!(summary.left_out > 20, "{summary:?}");
-    let counted = summary.shown + summary.left_out + summary.lost;
-    assert_eq!(summary.produced, counted);
+    // One datagram and what was dropped of it: a ping alone makes more.
+    assert!(summary.produced < 35, "{summary:?}");
+    assert_eq!(summary.produced, summary.shown + summary.lost);
 }
 
 #[test]

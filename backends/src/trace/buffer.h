@@ -49,6 +49,7 @@ struct place {
 #define IPV4 0x0008
 #define IPV6 0xdd86
 #define UNSET 0xffff
+#define ARPHRD_ETHER 1
 
 /* The part of a buffer from `len` on, which holds all but `dev` and `sk`. */
 #define PART 112
@@ -63,6 +64,15 @@ struct place {
 	})
 #define IN_PART(part, field) \
 	(*(typeof(((struct sk_buff *)0)->field) *)((part) + IN_PART_AT(field)))
+
+#define BITS_IN_PART(part, field)                                        \
+	({                                                               \
+		u64 bits = (part)[IN_PART_AT(field)];                    \
+		bits <<= __builtin_preserve_field_info(                  \
+			((struct sk_buff *)0)->field, FIELD_LSHIFT_U64); \
+		bits >> __builtin_preserve_field_info(                   \
+			((struct sk_buff *)0)->field, FIELD_RSHIFT_U64); \
+	})
 
 /* A packet's bytes in the kernel. */
 struct bytes {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "buffer.h"
+#include "filter.h"
 
 #define MOST_NAMESPACES 16
 #define MOST_INTERFACES 8
@@ -18,12 +19,14 @@ const volatile struct {
 	u32 snap;
 	/* Whether anything is chosen. Else everything is reported, and nothing looked up. */
 	u32 selective;
+	u32 filtered;
 	u32 namespaces;
 	u32 interfaces;
 	u32 mark;
 	u32 mark_mask;
 	u32 process;
 	u32 by_process_name;
+	u32 unused;
 	u32 namespace[MOST_NAMESPACES];
 	u64 interface_name[MOST_INTERFACES][2];
 	u64 process_name[2];
@@ -136,13 +139,51 @@ INLINE int is_chosen_process(const struct place *place)
 	return is_same_name(settings.process_name, name);
 }
 
+/* Fills in where the packet lies, and what is beside it. Its room for bytes serves for the buffer's
+ * own fields first: the stack has 512 bytes for all.
+ */
+INLINE int describe(struct packet *packet, const struct place *place, u64 device)
+{
+	const u8 *part = packet->window;
+	struct bytes bytes;
+	u64 tail;
+
+	if (bpf_probe_read_kernel(packet->window, PART,
+				  (void *)(place->skb + OFFSET(sk_buff, len))))
+		return 0;
+	packet->mark = IN_PART(part, mark);
+	if ((packet->mark & settings.mark_mask) != settings.mark)
+		return 0;
+	bytes = find_bytes(part, place->role);
+	if (!settings.filtered)
+		return is_ip(part, &bytes);
+	if (!bytes.size)
+		return 0;
+	if (device)
+		packet->interface = READ(net_device, device, ifindex);
+	packet->layer = NETWORK_LAYER;
+	if (bytes.link >= 14 && bytes.link <= 22 &&
+	    (!device || READ(net_device, device, type) == ARPHRD_ETHER))
+		packet->layer = LINK_LAYER;
+	else
+		bytes.from += bytes.link;
+	tail = (u64)IN_PART(part, head) + IN_PART(part, tail);
+	packet->start = bytes.from;
+	packet->linear = tail - bytes.from;
+	packet->length = IN_PART(part, len) + ((u64)IN_PART(part, data) - bytes.from);
+	packet->queue = IN_PART(part, queue_mapping);
+	packet->protocol = __builtin_bswap16(IN_PART(part, protocol));
+	packet->packet_type = BITS_IN_PART(part, pkt_type);
+	packet->tag_present = has_tag(part, place->skb);
+	packet->tag = IN_PART(part, vlan_tci);
+	return 1;
+}
+
 /* Whether a packet that is not followed fits. */
 INLINE int is_chosen(const struct place *place)
 {
 	u64 device = device_of(place);
-	u8 part[PART];
-	struct bytes bytes;
-	u32 mark;
+	struct packet packet = {};
 
 	if ((settings.process || settings.by_process_name) && !is_chosen_process(place))
 		return 0;
@@ -150,14 +191,8 @@ INLINE int is_chosen(const struct place *place)
 		return 0;
 	if (settings.interfaces && !is_chosen_interface(device))
 		return 0;
-	if (bpf_probe_read_kernel(part, sizeof(part),
-				  (void *)(place->skb + OFFSET(sk_buff, len))))
-		return 0;
-	mark = IN_PART(part, mark);
-	if ((mark & settings.mark_mask) != settings.mark)
-		return 0;
-	bytes = find_bytes(part, place->role);
-	return is_ip(part, &bytes);
+	return describe(&packet, place, device) &&
+	       (!settings.filtered || packet_filter(&packet));
 }
 
 /* Whether an entry of the table is still of the packet that it was made for. */

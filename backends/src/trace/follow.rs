@@ -21,19 +21,16 @@ pub struct Followed {
     joiner: Joiner,
     newest_ns: u64,
     heard: Instant,
-    left_out: u64,
     rules: Option<Watch>,
 }
 
-/// What became of every event: produced = shown + left out + lost.
+/// What became of every event: produced = shown + lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Numbers that the programs gave out.
     pub produced: u64,
     /// Events that went into trails.
     pub shown: u64,
-    /// Events of packets that the filter did not take.
-    pub left_out: u64,
     /// Events for which the ring had no room, by the gaps in the numbers.
     pub lost: u64,
     /// The same by the programs' own count.
@@ -55,7 +52,6 @@ impl Followed {
             joiner: Joiner::new(settings),
             newest_ns: 0,
             heard: Instant::now(),
-            left_out: 0,
             rules: None,
         }
     }
@@ -108,8 +104,7 @@ impl Followed {
         }
         let summary = Summary {
             produced: cpus.iter().map(|count| count.produced).sum(),
-            shown: self.sequences.seen() - self.left_out,
-            left_out: self.left_out,
+            shown: self.sequences.seen(),
             lost: self.sequences.lost(),
             lost_in_kernel: cpus.iter().map(|count| count.lost).sum(),
             late: self.window.late(),
@@ -120,15 +115,10 @@ impl Followed {
 
     fn take(&mut self, timeout: Duration) -> Result<()> {
         let mut newest_ns = self.newest_ns;
-        self.tracer.poll(timeout, |reported| {
-            let event = reported.event;
+        self.tracer.poll(timeout, |event| {
             self.sequences.see(event.cpu, event.sequence);
             newest_ns = newest_ns.max(event.time_ns);
-            if reported.matches {
-                self.window.push(event);
-            } else {
-                self.left_out += 1;
-            }
+            self.window.push(event);
         })?;
         if newest_ns != self.newest_ns {
             self.newest_ns = newest_ns;

@@ -112,6 +112,7 @@ struct sk_buff {
 	u32 len;
 	u32 data_len;
 	u16 queue_mapping;
+	u8 pkt_type : 3;
 	u8 ip_summed : 2;
 	u32 mark;
 	u32 vlan_all;

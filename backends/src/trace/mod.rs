@@ -20,9 +20,10 @@ pub use follow::{Followed, Summary};
 use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType};
 use names::{Interfaces, Namespaces, Reasons, Symbols};
 use nix::time::ClockId;
+use pktrail_core::filter::SkbFilter;
 use pktrail_core::trail::hook::Hook;
-use pktrail_core::trail::{Event, Frame, Happening, Names, PointId, Role};
-use pktrail_core::{Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Result};
+use pktrail_core::trail::{Event, Frame, Happening, Names, PointId};
+use pktrail_core::{Error, ErrorKind, Result};
 use record::Record;
 use rings::Rings;
 pub use rules::RulePlan;
@@ -53,8 +54,9 @@ pub struct Selection {
     pub process: Option<u32>,
     /// Packets that a process of this name sends or reads.
     pub process_name: Option<String>,
-    /// Decides at each point, on raw IP, until a packet fits; it is followed from there.
-    pub filter: Option<Filter>,
+    /// Decides in the kernel where packets begin, enter, leave or end, until one fits; it is
+    /// followed from there.
+    pub filter: Option<SkbFilter>,
     /// Bytes of each packet that are copied, from its link header on. `None`: 192, for headers.
     pub snap_length: Option<u32>,
     /// Whether events keep these bytes ([`Event::frame`]).
@@ -72,6 +74,7 @@ impl Selection {
             || self.mark.is_some()
             || self.process.is_some()
             || self.process_name.is_some()
+            || self.filter.is_some()
     }
 }
 
@@ -104,10 +107,6 @@ pub struct Tracer {
     batch: Arc<Vec<u8>>,
     keep_frames: bool,
     plan: Plan,
-    filter: Option<Filter>,
-    link: Interface,
-    /// Buffers of packets that fitted the filter.
-    followed: HashSet<u64>,
     interfaces: Interfaces,
     /// From the kernel's monotonic clock to the time since 1970.
     clock_ns: u64,
@@ -135,9 +134,10 @@ impl Tracer {
             let what = "cannot read the kernel's types in /sys/kernel/btf/vmlinux";
             Error::new(kind, what).with_source(cause)
         })?;
+        let programs = with_filter(PROGRAMS, selection.filter.as_ref())?;
         let (object, mut plan) = load(|plan| {
             let mut open = ObjectBuilder::default()
-                .open_memory(PROGRAMS)
+                .open_memory(&programs)
                 .map_err(|cause| refused("cannot read the trace programs", cause))?;
             configure(&mut open, &btf, &settings, plan)?;
             Ok(open)
@@ -159,12 +159,6 @@ impl Tracer {
             batch: Arc::default(),
             keep_frames: selection.keep_frames,
             plan,
-            filter: selection.filter.clone(),
-            link: Interface {
-                link_type: LinkType::RAW,
-                ..Interface::default()
-            },
-            followed: HashSet::new(),
             interfaces: Interfaces::default(),
             clock_ns: clock_ns()?,
             namespaces,
@@ -189,7 +183,7 @@ impl Tracer {
     ///
     /// # Errors
     /// `System` if a ring cannot be read.
-    pub fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Reported)) -> Result<()> {
+    pub fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Event)) -> Result<()> {
         // Memory is used again if no event keeps it.
         let mut memory = std::mem::take(&mut self.batch);
         let mut batch = Arc::get_mut(&mut memory)
@@ -202,25 +196,23 @@ impl Tracer {
         while let Some((record, next)) = record::next(&batch, at) {
             let data = next - record.data.len()..next;
             let (link_bytes, device_type) = (record.link_bytes, record.device_type);
-            let mut reported = self.report(record);
+            let mut event = self.event(record);
             if self.keep_frames {
                 let memory = Arc::clone(&batch);
-                reported.event.frame = Frame::new(memory, data, link_bytes, device_type);
+                event.frame = Frame::new(memory, data, link_bytes, device_type);
             }
-            take(reported);
+            take(event);
             at = next;
         }
         self.batch = batch;
         Ok(())
     }
 
-    fn report(&mut self, record: Record<'_>) -> Reported {
+    fn event(&mut self, record: Record<'_>) -> Event {
         let Record {
             mut event,
             dropped,
             interface_name,
-            data,
-            link_bytes,
             ..
         } = record;
         event.time_ns = event.time_ns.saturating_add(self.clock_ns);
@@ -236,29 +228,7 @@ impl Tracer {
                 function: self.symbols.function(location),
             };
         }
-        let matches = self.matches(&event, data.get(link_bytes..).unwrap_or(&[]));
-        if matches!(event.point.role(), Role::Drop | Role::Free) {
-            self.followed.remove(&event.skb);
-        }
-        Reported { event, matches }
-    }
-
-    fn matches(&mut self, event: &Event, data: &[u8]) -> bool {
-        let Some(filter) = &self.filter else {
-            return true;
-        };
-        let length = u32::try_from(data.len()).unwrap_or(0);
-        let info = FrameInfo {
-            caplen: length,
-            len: length.max(event.length),
-            ..FrameInfo::default()
-        };
-        let fits = self.followed.contains(&event.skb)
-            || !data.is_empty() && filter.run(data, &info, &self.link) > 0;
-        if fits {
-            self.followed.insert(event.skb);
-        }
-        fits
+        event
     }
 
     /// What each CPU has produced so far.
@@ -297,15 +267,6 @@ impl Names for Tracer {
     fn netns(&self, inode: u32) -> Option<String> {
         self.namespaces.name(inode).map(str::to_owned)
     }
-}
-
-/// An event, and whether its packet fits the filter.
-#[derive(Clone, Debug)]
-pub struct Reported {
-    /// The event.
-    pub event: Event,
-    /// Whether the filter took the packet, here or before.
-    pub matches: bool,
 }
 
 /// What has to be added to the kernel's monotonic clock for nanoseconds since 1970. It stays the

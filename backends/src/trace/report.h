@@ -129,16 +129,6 @@ INLINE void nobody_arrives(void)
 		now->skb = 0;
 }
 
-INLINE u8 checksum_of(const u8 *part)
-{
-	u64 bits = part[IN_PART_AT(ip_summed)];
-
-	bits <<= __builtin_preserve_field_info(((struct sk_buff *)0)->ip_summed,
-					       FIELD_LSHIFT_U64);
-	return bits >> __builtin_preserve_field_info(((struct sk_buff *)0)->ip_summed,
-						     FIELD_RSHIFT_U64);
-}
-
 INLINE void read_buffer(struct record *record, const u8 *part, u64 skb)
 {
 	u64 shared = (u64)IN_PART(part, head) + IN_PART(part, end);
@@ -151,7 +141,7 @@ INLINE void read_buffer(struct record *record, const u8 *part, u64 skb)
 	record->mark = IN_PART(part, mark);
 	record->queue = IN_PART(part, queue_mapping);
 	record->protocol = IN_PART(part, protocol);
-	record->checksum = checksum_of(part);
+	record->checksum = BITS_IN_PART(part, ip_summed);
 	read_vlan(record, part, skb);
 	/* Size and number of the segments lie side by side. */
 	bpf_probe_read_kernel(gso, sizeof(gso),

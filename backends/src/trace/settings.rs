@@ -42,12 +42,14 @@ impl Settings {
         let mut settings = Self::default();
         settings.word(snap);
         settings.word(u32::from(selection.is_selective()));
+        settings.word(u32::from(selection.filter.is_some()));
         settings.count(inodes.len());
         settings.count(names.len());
         settings.word(mark & mask);
         settings.word(mask);
         settings.word(selection.process.unwrap_or(0));
         settings.word(u32::from(selection.process_name.is_some()));
+        settings.word(0);
         for at in 0..MOST_NAMESPACES {
             settings.word(inodes.get(at).copied().unwrap_or(0));
         }
@@ -127,15 +129,15 @@ mod tests {
         };
         let settings = settings(&selection).expect("good");
         let bytes = settings.bytes();
-        assert_eq!(bytes.len(), 8 * 4 + 16 * 4 + 8 * 16 + 16);
+        assert_eq!(bytes.len(), 10 * 4 + 16 * 4 + 8 * 16 + 16);
         let word = |at: usize| bytes.get(at * 4).copied();
         assert_eq!(word(0), Some(192));
         assert_eq!(word(1), Some(1));
-        assert_eq!((word(2), word(3)), (Some(0), Some(1)));
-        assert_eq!((word(4), word(5)), (Some(0x0f), Some(0x0f)));
-        assert_eq!((word(6), word(7)), (Some(7), Some(1)));
-        assert_eq!(bytes.get(96..101), Some(&b"eth0\0"[..]));
-        assert_eq!(bytes.get(224..240), Some(&b"a-very-long-nam\0"[..]));
+        assert_eq!((word(2), word(3), word(4)), (Some(0), Some(0), Some(1)));
+        assert_eq!((word(5), word(6)), (Some(0x0f), Some(0x0f)));
+        assert_eq!((word(7), word(8)), (Some(7), Some(1)));
+        assert_eq!(bytes.get(104..109), Some(&b"eth0\0"[..]));
+        assert_eq!(bytes.get(232..248), Some(&b"a-very-long-nam\0"[..]));
     }
 
     #[test]

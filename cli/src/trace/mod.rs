@@ -10,13 +10,13 @@ use crate::commands::parse;
 use crate::plan::usage;
 use crate::{plan, report};
 use clap::{Parser, ValueEnum};
-use pktrail::filter::Target;
+use pktrail::filter::{SkbFilter, Target};
 use pktrail::names::SystemNames;
 use pktrail::signals::Signals;
 use pktrail::trace::{Followed, RulePlan, Selection, Summary, Tracer};
 use pktrail::trail::top::By;
 use pktrail::trail::{Settings, Wanted};
-use pktrail::{Control, Filter, LinkType, Result};
+use pktrail::{Control, LinkType, Result};
 use serde_json::json;
 use show::Shown;
 use std::ffi::OsString;
@@ -111,7 +111,9 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let tracer = Tracer::open(&selection)?;
     let mut followed = Followed::new(tracer, Settings::default());
     if args.rules {
-        let plan = followed.watch_rules(&args.netns, selection.filter.as_ref());
+        let filter = selection.filter.as_ref();
+        let rules_filter = filter.and_then(|filter| filter.network.as_ref());
+        let plan = followed.watch_rules(&args.netns, rules_filter);
         say_rules(&plan);
     }
     say_plan(followed.tracer(), args.verbose);
@@ -132,13 +134,13 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     )))
 }
 
-fn filter(words: &[String]) -> Result<Option<Filter>> {
+fn filter(words: &[String]) -> Result<Option<SkbFilter>> {
     if words.is_empty() {
         return Ok(None);
     }
     let text = words.join(" ");
     let target = Target::new(LinkType::RAW, 65_535);
-    Filter::compile(&text, &target, &mut SystemNames::new())
+    SkbFilter::compile(&text, &target, &mut SystemNames::new())
         .map(Some)
         .map_err(|error| plan::picture(error, &text))
 }
@@ -237,7 +239,6 @@ fn say_summary(summary: &Summary) {
             json!({"events": {
                 "produced": summary.produced,
                 "shown": summary.shown,
-                "filtered": summary.left_out,
                 "lost": summary.lost,
                 "late": summary.late,
                 "rules_lost": summary.rules_lost,
@@ -245,8 +246,8 @@ fn say_summary(summary: &Summary) {
         },
         || {
             format!(
-                "pktrail: {} events: {} shown, {} left out by the filter, {} lost, {} late",
-                summary.produced, summary.shown, summary.left_out, summary.lost, summary.late
+                "pktrail: {} events: {} shown, {} lost, {} late",
+                summary.produced, summary.shown, summary.lost, summary.late
             )
         },
     );
