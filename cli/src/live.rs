@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest time that packets wait in a ring block, in milliseconds.
-const RETIRE_WRITING_MS: u32 = 20;
+const RETIRE_WRITING_MS: u32 = 100;
 const RETIRE_PRINTING_MS: u32 = 5;
 
 /// Captures, writes, prints.

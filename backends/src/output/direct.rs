@@ -1,76 +1,154 @@
-//! Full blocks on their way to the disk, past the page cache.
+//! Blocks on their way to the disk, past the page cache.
 //!
-//! The memory of a block goes to the disk as it is, with several under way
-//! (io_uring) where the kernel allows it. What is small goes through the page
-//! cache, with nothing under way meanwhile: so the file never has a hole.
+//! A thread writes them, so that whoever captures goes on meanwhile. It takes
+//! all that waits at once: one write(2) of up to 8 MiB keeps a disk as busy as
+//! many small ones under way together would, and since it ends where the next
+//! begins, the file has no hole and grows by whole blocks, whatever ends the
+//! program. (With io_uring each write that lengthens a file is handed to a
+//! thread of the kernel, where they wait for each other: it costs twice the CPU
+//! time and is no faster, `benches/runs/2026-11-22/writer.md`.)
+//!
+//! The memory of a block goes back as soon as it is written. What is small goes
+//! through the page cache, with nothing under way meanwhile.
 
 use crate::Block;
 use crate::sys::file;
-#[cfg(test)]
-use crate::sys::write_queue::Fault;
-use crate::sys::write_queue::{Write, WriteQueue};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+#[cfg(test)]
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Length, place in memory and place in the file of what goes past the page
 /// cache are multiples of this; no disk asks for more.
 pub(super) const UNIT: usize = 4096;
-/// Most blocks under way.
-pub(super) const DEPTH: usize = 8;
+/// Most pieces that wait, and with that most that are written at once.
+const DEPTH: usize = 8;
 
+/// A part of a file that is still to be written.
+pub(super) struct Piece {
+    pub(super) memory: Arc<dyn Block>,
+    /// How many bytes of it.
+    pub(super) len: usize,
+    /// Frames in them.
+    pub(super) frames: u64,
+}
+
+impl Piece {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.memory.bytes().get(..self.len).unwrap_or_default()
+    }
+}
+
+/// What has become of the pieces since it was last asked for.
+#[derive(Default)]
+pub(super) struct News {
+    /// Bytes that have arrived.
+    pub(super) bytes: u64,
+    /// Frames in them.
+    pub(super) frames: u64,
+    /// What went wrong behind them: nothing more is written.
+    pub(super) failure: Option<Failure>,
+    /// The file system takes no direct writes; the page cache is used instead.
+    pub(super) refusal: Option<io::Error>,
+}
+
+/// A piece that could not be written.
+pub(super) struct Failure {
+    pub(super) piece: Piece,
+    /// How many bytes of it were.
+    pub(super) there: usize,
+    pub(super) cause: io::Error,
+}
+
+/// Pieces on their way to one file.
 #[derive(Default)]
 pub(super) struct Direct {
-    queue: Option<WriteQueue>,
-    /// Whether the kernel was asked for a queue.
-    asked: bool,
+    queue: Option<Queue>,
     /// Whether the file is open for direct writes at this moment.
     is_set: bool,
     is_refused: bool,
-    /// Frames in the blocks under way.
-    frames: VecDeque<u64>,
     /// Bytes under way.
     bytes: u64,
-    notice: Option<String>,
+    #[cfg(test)]
+    fault: Option<(u64, Fault)>,
+}
+
+/// What a test lets the disk do with a write.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// Writes so many bytes of it.
+    Short(usize),
+    /// Writes nothing, and ends with this error number.
+    Error(i32),
+}
+
+struct Queue {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A queue of its own: a channel spins before it sleeps, which costs more than
+/// all else here where there is little to do.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// There is something to write, or nothing will come any more.
+    filled: Condvar,
+    /// Something has been written.
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Piece>,
+    /// Where the first of them goes.
+    at: u64,
+    /// Pieces that are being written.
+    taken: usize,
+    has_ended: bool,
+    news: News,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, once it is as `until` says.
+    fn wait(&self, event: &Condvar, until: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let waited = event.wait_while(self.lock(), |state| !until(state));
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Direct {
-    /// As where the kernel refuses io_uring.
+    /// As where the file system refuses direct writes.
     #[cfg(test)]
-    pub(super) fn without_queue() -> Self {
+    pub(super) fn refused() -> Self {
         Self {
-            asked: true,
+            is_refused: true,
             ..Self::default()
         }
     }
 
-    /// With a queue whose writes end as `faults` say; `None` where the kernel
-    /// has no queue.
+    /// With a disk that meets a fault once, where it comes to a place in the file.
     #[cfg(test)]
-    pub(super) fn with_faults(faults: &[Fault]) -> Option<Self> {
-        let queue = WriteQueue::new(DEPTH as u32).ok()?;
-        Some(Self {
-            asked: true,
-            queue: Some(queue.with_faults(faults.iter().copied())),
+    pub(super) fn with_fault(at: u64, fault: Fault) -> Self {
+        Self {
+            fault: Some((at, fault)),
             ..Self::default()
-        })
-    }
-
-    /// As with another file.
-    #[cfg(test)]
-    pub(super) fn forget_mode(&mut self) {
-        self.is_set = false;
+        }
     }
 
     /// Bytes under way.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    pub(super) fn take_notice(&mut self) -> Option<String> {
-        self.notice.take()
     }
 
     /// Makes the file ready for direct writes.
@@ -85,66 +163,204 @@ impl Direct {
     /// Makes the file ready for other writes, with nothing under way. Whether it
     /// was not, and its position is to be set.
     pub(super) fn leave(&mut self, to: &File) -> io::Result<bool> {
-        if !self.is_set {
-            return Ok(self.is_refused);
+        if self.is_set {
+            file::set_direct(to.as_fd(), false)?;
+            self.is_set = false;
         }
-        file::set_direct(to.as_fd(), false)?;
-        self.is_set = false;
-        Ok(true)
+        Ok(self.queue.is_some())
     }
 
     /// The file system takes no direct writes. Whether that is new.
-    pub(super) fn refuse(&mut self, to: &File) -> bool {
-        if self.is_set {
-            // Where it can be set, it can be taken back.
-            let _ = file::set_direct(to.as_fd(), false);
-        }
+    pub(super) fn refuse(&mut self) -> bool {
         self.is_set = false;
         !std::mem::replace(&mut self.is_refused, true)
     }
 
-    /// Starts to write a block at `at`. False if the caller has to write it,
-    /// since there is no queue or its memory does not begin where a page does.
-    pub(super) fn start(
-        &mut self,
-        to: &File,
-        block: &Arc<dyn Block>,
-        len: usize,
-        at: u64,
-        frames: u64,
-    ) -> io::Result<bool> {
-        if !std::mem::replace(&mut self.asked, true) {
-            match WriteQueue::new(DEPTH as u32) {
-                Ok(queue) => self.queue = Some(queue),
-                Err(cause) => {
-                    self.notice = Some(format!(
-                        "blocks are written one at a time: the kernel refuses io_uring ({cause})"
-                    ));
-                }
+    /// Hands over a piece to be written at `at`, right behind the one before.
+    /// Waits while too many are waiting.
+    pub(super) fn start(&mut self, to: &File, piece: Piece, at: u64) -> io::Result<()> {
+        let len = piece.len as u64;
+        let queue = match &mut self.queue {
+            Some(queue) => queue,
+            none => {
+                let disk = Disk {
+                    file: to.try_clone()?,
+                    #[cfg(test)]
+                    fault: self.fault,
+                };
+                none.insert(Queue::new(disk)?)
             }
-        }
-        let Some(queue) = &mut self.queue else {
-            return Ok(false);
         };
-        queue.start(to.as_fd(), Arc::clone(block), len, at)?;
-        self.frames.push_back(frames);
-        self.bytes += len as u64;
-        Ok(true)
+        let shared = &queue.shared;
+        let mut state = shared.wait(&shared.emptied, |state| state.waiting.len() < DEPTH);
+        if state.waiting.is_empty() {
+            state.at = at;
+        }
+        state.waiting.push_back(piece);
+        drop(state);
+        shared.filled.notify_one();
+        self.bytes += len;
+        Ok(())
     }
 
-    /// The oldest block under way, if it has ended, with the frames in it. Waits
-    /// for it if `limit` blocks or more are under way.
-    pub(super) fn next(&mut self, limit: usize) -> io::Result<Option<(Write, u64)>> {
-        let Some(queue) = &mut self.queue else {
-            return Ok(None);
+    /// What has happened. `all`: waits until nothing is under way.
+    pub(super) fn news(&mut self, all: bool) -> News {
+        let Some(queue) = &self.queue else {
+            return News::default();
         };
-        let wait = queue.len() >= limit;
-        let Some(write) = queue.next(wait)? else {
-            return Ok(None);
+        let shared = &queue.shared;
+        let is_idle = |state: &State| state.waiting.is_empty() && state.taken == 0;
+        let mut state = shared.wait(&shared.emptied, |state| !all || is_idle(state));
+        let news = std::mem::take(&mut state.news);
+        self.bytes -= news.bytes;
+        news
+    }
+}
+
+impl Queue {
+    fn new(mut disk: Disk) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let its = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || work(&mut disk, &its))?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Queue {
+    /// Afterwards nobody writes to the file any more.
+    fn drop(&mut self) {
+        self.shared.lock().has_ended = true;
+        self.shared.filled.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It has told all that it had to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread: writes until nobody hands it anything any more.
+fn work(disk: &mut Disk, shared: &Shared) {
+    let mut has_failed = false;
+    let mut pieces = Vec::with_capacity(DEPTH);
+    loop {
+        let is_due = |state: &State| state.has_ended || !state.waiting.is_empty();
+        let mut state = shared.wait(&shared.filled, is_due);
+        if state.waiting.is_empty() {
+            return;
+        }
+        pieces.extend(state.waiting.drain(..));
+        state.taken = pieces.len();
+        let at = state.at;
+        drop(state);
+        // Others may be waiting for a place to put more.
+        shared.emptied.notify_all();
+        // What comes behind a failure is of no use.
+        let news = match has_failed {
+            true => News::default(),
+            false => disk.write(&mut pieces, at),
         };
-        self.bytes -= write.len as u64;
-        let frames = self.frames.pop_front().unwrap_or_default();
-        Ok(Some((write, frames)))
+        has_failed |= news.failure.is_some();
+        // The memory goes back before anybody hears of it.
+        pieces.clear();
+        let mut state = shared.lock();
+        state.taken = 0;
+        let told = &mut state.news;
+        told.bytes += news.bytes;
+        told.frames += news.frames;
+        told.failure = told.failure.take().or(news.failure);
+        told.refusal = told.refusal.take().or(news.refusal);
+        drop(state);
+        shared.emptied.notify_all();
+    }
+}
+
+/// The file as the thread sees it.
+struct Disk {
+    file: File,
+    #[cfg(test)]
+    fault: Option<(u64, Fault)>,
+}
+
+impl Disk {
+    /// Writes the pieces one behind the other.
+    fn write(&mut self, pieces: &mut Vec<Piece>, at: u64) -> News {
+        let mut slices: Vec<_> = pieces.iter().map(|p| IoSlice::new(p.bytes())).collect();
+        let mut rest = &mut slices[..];
+        let mut news = News::default();
+        let (mut done, mut failed) = (0, None);
+        while !rest.is_empty() && failed.is_none() {
+            match self.write_at(rest, at + done as u64) {
+                Ok(0) => failed = Some(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    done += count;
+                    IoSlice::advance_slices(&mut rest, count);
+                }
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(cause) if news.refusal.is_none() && is_refusal(&cause) => {
+                    match file::set_direct(self.file.as_fd(), false) {
+                        Ok(()) => news.refusal = Some(cause),
+                        Err(_) => failed = Some(cause),
+                    }
+                }
+                Err(cause) => failed = Some(cause),
+            }
+        }
+        let mut there = done;
+        let arrived = pieces.iter().take_while(|piece| {
+            let is_whole = piece.len <= there;
+            there -= if is_whole { piece.len } else { 0 };
+            is_whole
+        });
+        let arrived = arrived.count();
+        news.bytes = (done - there) as u64;
+        news.frames = pieces.iter().take(arrived).map(|piece| piece.frames).sum();
+        if let Some(cause) = failed
+            && arrived < pieces.len()
+        {
+            let piece = pieces.swap_remove(arrived);
+            news.failure = Some(Failure {
+                piece,
+                there,
+                cause,
+            });
+        }
+        news
+    }
+
+    #[cfg(not(test))]
+    fn write_at(&mut self, parts: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+        file::write_vectored_at(self.file.as_fd(), parts, at)
+    }
+
+    #[cfg(test)]
+    fn write_at(&mut self, parts: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let here = at..at + len as u64;
+        let Some((place, fault)) = self.fault.filter(|(place, _)| here.contains(place)) else {
+            return file::write_vectored_at(self.file.as_fd(), parts, at);
+        };
+        let most = match (place - at, fault) {
+            (0, Fault::Short(most)) => most,
+            (0, Fault::Error(code)) => {
+                self.fault = None;
+                return Err(io::Error::from_raw_os_error(code));
+            }
+            // What lies before it is written by a call of its own.
+            (before, _) => before as usize,
+        };
+        self.fault = self.fault.filter(|_| place != at);
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+        // A write of a part of a page is not for the disk itself.
+        file::set_direct(self.file.as_fd(), false)?;
+        self.file.write_at(&bytes[..most.min(len)], at)
     }
 }
 
@@ -153,12 +369,4 @@ impl Direct {
 pub(super) fn is_refusal(cause: &io::Error) -> bool {
     let refusals = [libc::EINVAL, libc::EFAULT, libc::EOPNOTSUPP];
     (cause.raw_os_error()).is_some_and(|code| refusals.contains(&code))
-}
-
-/// Whether an error means no more than that the write is to be tried again.
-pub(super) fn is_passing(cause: &io::Error) -> bool {
-    matches!(
-        cause.kind(),
-        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
-    )
 }

@@ -13,6 +13,7 @@ mod format;
 mod opening;
 mod record;
 mod sink;
+mod stage;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -56,7 +57,7 @@ pub struct Output {
     /// be read within a second; the sizes in `rules` are those before compression.
     pub compression: Option<Compression>,
     /// Whether full blocks of a live capture go past the page cache (O_DIRECT),
-    /// several under way at once, where the file system and the kernel allow it.
+    /// where the file system allows it.
     pub direct: bool,
     /// Whether finished files are brought to the disk (fsync) before they are
     /// reported.

@@ -7,6 +7,7 @@ mod frames;
 use super::closer::{Closer, Settings};
 use super::compress::Compression;
 use super::format::Format;
+use super::stage::Stage;
 use super::target::Target;
 use super::{FileRecord, Output, opening};
 use crate::pcapng::Indexer;
@@ -16,8 +17,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Bytes collected for one write(2).
-const BUFFER: usize = 1 << 20;
 /// How long whole blocks may wait in the buffer.
 const FLUSH_NS: u64 = 1_000_000_000;
 
@@ -45,8 +44,9 @@ pub struct FileSink {
     /// The file that is being written.
     record: FileRecord,
     index: Indexer,
-    buffer: Vec<u8>,
-    /// Frames in the buffer.
+    /// What is not worth a write yet.
+    stage: Stage,
+    /// Frames in it.
     buffered: u64,
     interfaces: Arc<Vec<Interface>>,
     started_ns: u64,
@@ -111,7 +111,7 @@ impl FileSink {
             early: Vec::new(),
             record: FileRecord::default(),
             index: Indexer::default(),
-            buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
+            stage: Stage::new(),
             buffered: 0,
             interfaces: Arc::new(output.interfaces),
             started_ns: now,

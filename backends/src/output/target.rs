@@ -1,13 +1,12 @@
 //! One open file, pipe or device that is being written.
 
 use super::compress::{Compression, Compressor};
-use super::direct::{self, Direct};
+use super::direct::{self, Direct, Failure, Piece};
 use super::format::Format;
 use crate::{Block, Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -175,110 +174,72 @@ impl Target {
         }
     }
 
-    /// What full blocks must be a multiple of, in bytes, to go past the page
-    /// cache; `None` if none do.
+    /// What blocks must be a multiple of, in bytes, to go past the page cache;
+    /// `None` if none do.
     pub(super) fn unit(&self) -> Option<usize> {
         self.direct.as_ref().map(|_| direct::UNIT)
     }
 
-    /// Starts to write the first `len` bytes of `block`, a multiple of
+    /// Whether blocks are on their way.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.direct
+            .as_ref()
+            .is_some_and(|direct| direct.bytes() > 0)
+    }
+
+    /// Starts to write the first `len` bytes of `memory`, a multiple of
     /// [`unit`](Self::unit), as [`write`](Self::write) would: `bytes` and
     /// `frames` do not count them before they are there, and an error may be one
     /// of an earlier block.
     pub(super) fn start(
         &mut self,
-        block: Arc<dyn Block>,
+        memory: Arc<dyn Block>,
         len: usize,
         frames: u64,
         format: &Format,
     ) -> io::Result<()> {
         self.align(format)?;
-        let Some(direct) = &mut self.direct else {
-            return self.write(block.bytes().get(..len).unwrap_or_default(), frames, format);
+        let piece = Piece {
+            memory,
+            len,
+            frames,
         };
-        if let Err(reason) = direct.enter(&self.file) {
+        if let Some(direct) = &mut self.direct
+            && let Err(reason) = direct.enter(&self.file)
+        {
             self.give_up_direct(&reason);
-            return self.write(block.bytes().get(..len).unwrap_or_default(), frames, format);
         }
-        let at = self.bytes + direct.bytes();
-        let started = direct.start(&self.file, &block, len, at, frames);
-        self.notice = self.notice.take().or(direct.take_notice());
-        match started {
-            Ok(true) => self.look(format, direct::DEPTH),
-            // There is no queue: it is written while we wait.
-            Ok(false) => self.ended(&block, len, frames, Ok(0), format),
-            Err(cause) => Err(self.fail(&[], cause, format)),
+        let at = self.end();
+        match &mut self.direct {
+            Some(direct) => direct.start(&self.file, piece, at)?,
+            None => return self.write(piece.bytes(), frames, format),
         }
+        self.look(format, false)
     }
 
     /// Takes note of the blocks that have arrived.
     pub(super) fn look_now(&mut self, format: &Format) -> io::Result<()> {
-        self.look(format, direct::DEPTH)
+        self.look(format, false)
     }
 
     /// Waits until every block has arrived.
     pub(super) fn settle(&mut self, format: &Format) -> io::Result<()> {
-        self.look(format, 1)
+        self.look(format, true)
     }
 
-    /// Takes note of the blocks that have arrived, and waits for more of them
-    /// until fewer than `limit` are on their way.
-    fn look(&mut self, format: &Format, limit: usize) -> io::Result<()> {
-        while let Some(direct) = &mut self.direct {
-            match direct.next(limit) {
-                Ok(None) => break,
-                Ok(Some((write, frames))) => {
-                    let result = write.result();
-                    self.ended(&write.memory, write.len, frames, result, format)?;
-                }
-                Err(cause) => return Err(self.fail(&[], cause, format)),
-            }
-        }
-        Ok(())
-    }
-
-    /// The oldest block has been written, wholly or in part, or refused.
-    fn ended(
-        &mut self,
-        block: &Arc<dyn Block>,
-        len: usize,
-        frames: u64,
-        result: io::Result<usize>,
-        format: &Format,
-    ) -> io::Result<()> {
-        let bytes = block.bytes().get(..len).unwrap_or_default();
-        let done = match result {
-            Ok(done) => done,
-            Err(cause) if direct::is_refusal(&cause) => {
-                self.give_up_direct(&cause);
-                0
-            }
-            Err(cause) if direct::is_passing(&cause) => 0,
-            Err(cause) => return Err(self.fail(&[], cause, format)),
+    fn look(&mut self, format: &Format, all: bool) -> io::Result<()> {
+        let Some(direct) = &mut self.direct else {
+            return Ok(());
         };
-        let rest = bytes.get(done..).unwrap_or_default();
-        let at = self.bytes + done as u64;
-        let mut written = write_all(rest, |rest, more| {
-            self.file.write_at(rest, at + more as u64)
-        });
-        if let Err((more, cause)) = &written
-            && direct::is_refusal(cause)
-        {
-            self.give_up_direct(cause);
-            let (rest, at) = (rest.get(*more..).unwrap_or_default(), at + *more as u64);
-            let again = |rest: &[u8], more| self.file.write_at(rest, at + more as u64);
-            written = write_all(rest, again).map_err(|(then, cause)| (more + then, cause));
+        let news = direct.news(all);
+        self.bytes += news.bytes;
+        self.frames += news.frames;
+        if let Some(reason) = news.refusal {
+            self.give_up_direct(&reason);
         }
-        match written {
-            Ok(()) => {
-                self.bytes += len as u64;
-                self.frames += frames;
-                Ok(())
-            }
-            Err((more, cause)) => {
-                let there = bytes.get(..done + more).unwrap_or_default();
-                Err(self.fail(there, cause, format))
-            }
+        match news.failure {
+            Some(failure) => Err(self.fail(failure, format)),
+            None => Ok(()),
         }
     }
 
@@ -295,29 +256,29 @@ impl Target {
     /// From now on everything goes through the page cache.
     fn give_up_direct(&mut self, reason: &io::Error) {
         let name = self.name();
-        if let Some(direct) = &mut self.direct {
-            // What is on its way is still to be looked after.
-            if direct.refuse(&self.file) {
-                self.notice = Some(format!(
-                    "{name} is written through the page cache: its file system refuses direct \
-                     writes ({reason})"
-                ));
-            }
+        if let Some(direct) = &mut self.direct
+            && direct.refuse()
+        {
+            self.notice = Some(format!(
+                "{name} is written through the page cache: its file system refuses direct writes \
+                 ({reason})"
+            ));
         }
     }
 
-    /// A block has failed after `there` of its bytes; what was started after it
-    /// is of no use. The file is cut back to its last whole block.
-    fn fail(&mut self, there: &[u8], cause: io::Error, format: &Format) -> io::Error {
-        // Waits until the kernel does nothing any more.
-        let failed = self.direct.take();
-        drop(failed);
+    /// A block has failed, and nothing behind it is written. The file is cut
+    /// back to its last whole block.
+    fn fail(&mut self, failure: Failure, format: &Format) -> io::Error {
+        // Waits until nobody writes to the file any more.
+        drop(self.direct.take());
+        let bytes = failure.piece.memory.bytes();
+        let there = bytes.get(..failure.there).unwrap_or_default();
         let (whole, frames) = format.whole(there, false);
         self.bytes += whole as u64;
         self.frames += frames;
         // The first error is the one to report.
         let _ = self.file.set_len(self.bytes);
-        cause
+        failure.cause
     }
 
     /// Counts what is whole of the bytes written before an error, and takes the
@@ -432,18 +393,16 @@ mod tests {
 
     #[test]
     fn blocks_and_small_writes_take_turns_without_a_hole() {
-        assert_eq!(check("queue", 0, Direct::default()), None);
-        assert_eq!(check("no-queue", 0, Direct::without_queue()), None);
+        assert_eq!(check("direct", 0, Direct::default()), None);
+        assert_eq!(check("buffered", 0, Direct::refused()), None);
     }
 
     #[test]
     fn what_the_disk_refuses_goes_through_the_page_cache() {
         let is_said = |notice: &String| notice.contains("through the page cache");
-        for direct in [Direct::default(), Direct::without_queue()] {
-            // Most file systems refuse memory at an odd address, not all.
-            let notice = check("refused", 1, direct);
-            assert!(notice.as_ref().is_none_or(is_said), "{notice:?}");
-        }
+        // Most file systems refuse memory at an odd address, not all.
+        let notice = check("refused", 1, Direct::default());
+        assert!(notice.as_ref().is_none_or(is_said), "{notice:?}");
         let mut target = Target::over(File::open("/dev/null").unwrap(), Path::new("a"));
         target.direct = Some(Direct::default());
         let reason = || io::Error::from_raw_os_error(libc::EINVAL);
@@ -455,28 +414,28 @@ mod tests {
 
     #[test]
     fn blocks_after_one_that_failed_are_taken_back() {
-        for direct in [Direct::default(), Direct::without_queue()] {
+        for direct in [Direct::default, Direct::refused] {
             let path = std::env::temp_dir();
             let path = path.join(format!("pktrail-target-failed-{}", std::process::id()));
             let format = Format::default();
             let mut target = Target::open(&path, true).unwrap();
-            target.direct = Some(direct);
+            target.direct = Some(direct());
             target
                 .write(Pages::block(0, 0).bytes(), 1, &format)
                 .unwrap();
+            let start = |target: &mut Target, number| {
+                target.start(Pages::block(number, 0), LEN, 10, &format)
+            };
             for number in 0..4 {
-                target
-                    .start(Pages::block(number, 0), LEN, 10, &format)
-                    .unwrap();
+                start(&mut target, number).unwrap();
             }
             target.settle(&format).unwrap();
             // From now on the file can only be read.
             target.file = File::open(&path).unwrap();
-            target.direct.as_mut().unwrap().forget_mode();
+            target.direct = Some(direct());
             let mut failed = None;
             for number in 0..4 {
-                let started = target.start(Pages::block(number, 0), LEN, 10, &format);
-                failed = failed.or(started.err());
+                failed = failed.or(start(&mut target, number).err());
             }
             let failed = failed.or(target.settle(&format).err()).unwrap();
             assert_eq!(failed.raw_os_error(), Some(libc::EBADF));

@@ -1,7 +1,7 @@
 //! What std does not offer for files and processes.
 
 use super::check;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// Closes `fd`, and says what close(2) said: on network file systems and under
@@ -57,3 +57,23 @@ pub(crate) fn ignore_file_size_signal() {
     // reads two numbers.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
+
+/// Writes what lies in several places to one place of the file, as much of it
+/// as the kernel takes: how many bytes that was (pwritev(2)).
+pub(crate) fn write_vectored_at(
+    file: BorrowedFd<'_>,
+    parts: &[IoSlice<'_>],
+    offset: u64,
+) -> io::Result<usize> {
+    let count = libc::c_int::try_from(parts.len().min(MOST_PARTS)).unwrap_or(0);
+    let offset = libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: `IoSlice` has the layout of iovec(3type) by its documentation, and
+    // the kernel reads `count` of them, which is no more than there are, and the
+    // memory that they borrow. The descriptor is open, since it is borrowed.
+    let written =
+        unsafe { libc::pwritev64(file.as_raw_fd(), parts.as_ptr().cast(), count, offset) };
+    usize::try_from(written).map_err(|_| io::Error::last_os_error())
+}
+
+/// Parts that one call takes (UIO_MAXIOV).
+const MOST_PARTS: usize = 1024;

@@ -12,7 +12,6 @@ pub(crate) mod packet;
 pub(crate) mod resolve;
 pub(crate) mod ring;
 pub(crate) mod thread;
-pub(crate) mod write_queue;
 pub(crate) mod xdp_run;
 
 use std::io;

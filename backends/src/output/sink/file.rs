@@ -9,6 +9,10 @@ use crate::{Error, ErrorKind, Result, Sink};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What is gathered goes past the page cache, padded to whole pages, if it is at
+/// least this much.
+const LEAST_DIRECT: usize = 64 << 10;
+
 impl FileSink {
     /// Opens the first file.
     pub(super) fn begin(&mut self, now_ns: u64) -> Result<()> {
@@ -21,13 +25,13 @@ impl FileSink {
 
     pub(super) fn open_target(&mut self, path: &Path) -> Result<()> {
         // What the format refuses, it refuses before there is a file.
-        self.format.begin(&self.interfaces, &mut self.buffer)?;
+        self.format.begin(&self.interfaces, self.stage.out())?;
         let is_stdout = self.rotation.is_none() && path.as_os_str() == "-";
         let target = match is_stdout {
             true => Target::stdout(),
             false => Target::open(path, self.direct && self.compression.is_none()),
         };
-        let mut target = target.inspect_err(|_| self.buffer.clear())?;
+        let mut target = target.inspect_err(|_| self.stage.clear())?;
         if let Some(compression) = self.compression {
             target.compress(compression)?;
         }
@@ -57,7 +61,7 @@ impl FileSink {
         }
         if self.state != State::Failed && self.state != State::Gone {
             self.put_statistics(now_ns, true);
-            self.format.end(&mut self.buffer);
+            self.format.end(self.stage.out());
             self.flush()?;
             self.settle()?;
             self.put_index()?;
@@ -103,19 +107,33 @@ impl FileSink {
             .map_err(|cause| self.write_error(cause))
     }
 
-    /// Writes the buffer.
+    /// Writes what has been gathered. It goes the way of blocks where it is much,
+    /// and where blocks are on their way, since a small write waits for them.
     pub(super) fn flush(&mut self) -> Result<()> {
         let Some(target) = &mut self.target else {
             return Ok(());
         };
-        if self.buffer.is_empty() {
+        if self.stage.is_empty() {
             return Ok(());
         }
         self.index.written_at(target.end());
-        let result = target.write(&self.buffer, self.buffered, &self.format);
-        self.buffer.clear();
-        self.buffered = 0;
-        result.map_err(|cause| self.write_error(cause))
+        let frames = std::mem::take(&mut self.buffered);
+        let is_worth_it = self.stage.len() >= LEAST_DIRECT || target.is_under_way();
+        let lent = match target.unit() {
+            Some(_) if is_worth_it && self.format.is_pcapng() => self.stage.lend(),
+            _ => None,
+        };
+        let result = match lent {
+            Some((memory, len)) => target.start(memory, len, frames, &self.format),
+            None => {
+                let result = target.write(self.stage.as_slice(), frames, &self.format);
+                self.stage.clear();
+                result
+            }
+        };
+        let notice = target.take_notice();
+        result.map_err(|cause| self.write_error(cause))?;
+        notice.map_or(Ok(()), |notice| self.closer.say(notice))
     }
 
     /// Waits for the threads that compress, and counts what has arrived.
@@ -160,7 +178,7 @@ impl FileSink {
             && target.is_regular()
             && target.path().as_os_str() != "-"
         {
-            self.index.put(target.bytes(), &mut self.buffer);
+            self.index.put(target.bytes(), self.stage.out());
         }
         self.flush()
     }
@@ -168,7 +186,7 @@ impl FileSink {
     /// The length of the file, with what is still in the buffer.
     pub(super) fn file_bytes(&self) -> u64 {
         let written = self.target.as_ref().map_or(0, Target::end);
-        written + self.buffer.len() as u64
+        written + self.stage.len() as u64
     }
 
     /// Appends the interfaces' counts as of the last tick.
@@ -176,7 +194,7 @@ impl FileSink {
         self.counted_ns = now_ns;
         let (start_ns, interfaces) = (self.started_ns, &self.interfaces);
         for counted in counts::of(&self.account, interfaces, start_ns, now_ns, is_end) {
-            self.format.statistics(&counted, &mut self.buffer);
+            self.format.statistics(&counted, self.stage.out());
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How a batch gets into the file: as the block of memory that it is, copied
 //! whole, or frame by frame where it belongs into several files.
 
-use super::{BUFFER, FileSink, State, now_ns};
+use super::{FileSink, State, now_ns};
+use crate::output::stage::ENOUGH;
 use crate::rotation::Turn;
 use crate::{Batch, Block, Flow, Result, pcapng};
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl FileSink {
         if !fits || growth > LARGEST_PART {
             return self.take_in_parts(&batch);
         }
-        self.format.batch(&batch, &mut self.buffer)?;
+        self.format.batch(&batch, self.stage.out())?;
         self.buffered += batch.frames.len() as u64;
         for info in &batch.frames {
             self.record.add(info);
@@ -63,7 +64,7 @@ impl FileSink {
         if !batch.notes.is_empty() {
             self.index.other();
         }
-        if self.packet_buffered || self.buffer.len() >= BUFFER {
+        if self.packet_buffered || self.stage.len() >= ENOUGH {
             self.flush()?;
         }
         Ok(Flow::Continue)
@@ -113,17 +114,17 @@ impl FileSink {
     /// What the format refuses, it refuses before anything is written: the
     /// frames before stay.
     pub(super) fn prepare(&mut self, batch: &Batch) -> Result<()> {
-        let before = self.buffer.len();
+        let before = self.stage.len();
         let prepared = self
             .format
-            .prepare(batch, &mut self.buffer)
+            .prepare(batch, self.stage.out())
             .inspect_err(|_| {
                 self.refused += batch.frames.len() as u64;
                 // Whatever this meets, the refusal comes first.
                 let _ = self.flush();
                 self.state = State::Failed;
             });
-        if self.buffer.len() > before {
+        if self.stage.len() > before {
             self.index.other();
         }
         prepared
@@ -145,18 +146,18 @@ impl FileSink {
                 return Ok(Flow::Stop);
             }
             while let Some(note) = notes.next_if(|note| note.before <= index) {
-                self.format.note(note, &mut self.buffer);
+                self.format.note(note, self.stage.out());
                 self.index.other();
             }
-            self.format.frame(&frame, &mut self.buffer);
+            self.format.frame(&frame, self.stage.out());
             self.buffered += 1;
             self.record.add(frame.info);
             self.index.frame(frame.info);
-            if self.buffer.len() >= BUFFER {
+            if self.stage.len() >= ENOUGH {
                 self.flush()?;
             }
         }
-        notes.for_each(|note| self.format.note(note, &mut self.buffer));
+        notes.for_each(|note| self.format.note(note, self.stage.out()));
         if self.packet_buffered {
             self.flush()?;
         }

@@ -1,9 +1,9 @@
 //! A disk that fails or writes too little, under writes that are under way several
 //! at once.
 
+use super::direct::Fault;
 use super::tests::{LEN, Pages};
 use super::*;
-use crate::sys::write_queue::Fault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const BLOCKS: usize = 12;
@@ -19,17 +19,14 @@ struct Ended {
     error: Option<i32>,
 }
 
-/// Writes all blocks, of which the one with number `at` meets `fault`. `None` where
-/// the kernel has no queue.
-fn write(at: usize, fault: Fault) -> Option<Ended> {
+/// Writes all blocks, of which the one with number `at` meets `fault`.
+fn write(at: usize, fault: Fault) -> Ended {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("pktrail-target-fault-{}-{number}", std::process::id());
     let path = std::env::temp_dir().join(name);
     let mut target = Target::open(&path, true).unwrap();
-    let mut faults = vec![Fault::None; at];
-    faults.push(fault);
-    target.direct = Some(Direct::with_faults(&faults)?);
+    target.direct = Some(Direct::with_fault((at * LEN) as u64, fault));
     let format = Format::default();
     let mut error = None;
     for number in 0..BLOCKS {
@@ -44,11 +41,11 @@ fn write(at: usize, fault: Fault) -> Option<Ended> {
     let file = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
     let error = error.map(|cause| cause.raw_os_error().expect("an error number"));
-    Some(Ended {
+    Ended {
         file,
         target,
         error,
-    })
+    }
 }
 
 fn all() -> Vec<u8> {
@@ -59,10 +56,8 @@ fn all() -> Vec<u8> {
 #[test]
 fn what_a_short_write_leaves_is_written_then() {
     for at in 0..BLOCKS {
-        for len in [0, UNIT, 1000, 5000, direct::UNIT, LEN - 1] {
-            let Some(ended) = write(at, Fault::Short(len)) else {
-                return;
-            };
+        for len in [UNIT, 1000, 5000, direct::UNIT, LEN - 1] {
+            let ended = write(at, Fault::Short(len));
             assert_eq!(ended.error, None, "{len} of block {at}");
             let there = (ended.target.bytes(), ended.target.frames());
             let expected = (BLOCKS * LEN) as u64;
@@ -76,9 +71,7 @@ fn what_a_short_write_leaves_is_written_then() {
 fn an_error_leaves_what_was_whole_before_it() {
     for at in 0..BLOCKS {
         for code in [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
-            let Some(ended) = write(at, Fault::Error(code)) else {
-                return;
-            };
+            let ended = write(at, Fault::Error(code));
             assert_eq!(ended.error, Some(code), "block {at}");
             let there = (ended.target.bytes(), ended.target.frames());
             assert_eq!(there, ((at * LEN) as u64, FRAMES * at as u64));
@@ -92,9 +85,7 @@ fn what_was_only_interrupted_or_refused_is_written_again() {
     for at in 0..BLOCKS {
         let refusals = [libc::EINVAL, libc::EOPNOTSUPP];
         for code in [libc::EINTR, libc::EAGAIN].into_iter().chain(refusals) {
-            let Some(ended) = write(at, Fault::Error(code)) else {
-                return;
-            };
+            let ended = write(at, Fault::Error(code));
             assert_eq!(ended.error, None, "{code} for block {at}");
             assert!(ended.file == all(), "{code} for block {at}");
             let is_said = ended.target.notice.is_some();
