@@ -1,7 +1,14 @@
 # One command for each thing a developer does. What it does is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-guest check bench fuzz asan bless deny clean-net fresh-root-demo
+# `make lab NAME`: what follows is no target.
+ifeq (lab,$(firstword $(MAKECMDGOALS)))
+LABS := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+ifneq ($(LABS),)
+$(eval $(LABS):;@:)
+endif
+endif
+.PHONY: help demo lab test test-guest check bench fuzz asan bless deny clean-net fresh-root-demo
 .PHONY: fresh-root-test
 
 help: ## list these commands
@@ -10,6 +17,10 @@ help: ## list these commands
 demo: ## capture real traffic between two network namespaces, and print it
 	@scripts/setup demo
 	@scripts/demo
+
+lab: ## `make lab NAME` runs a story with a known answer and shows its trails; alone it lists them
+	@scripts/setup test
+	@scripts/lab $(LABS)
 
 test: ## install what is missing and run every test
 	@scripts/setup test

@@ -9,7 +9,7 @@ mod encode;
 mod in_place;
 mod index;
 mod notes;
-mod options;
+pub(crate) mod options;
 mod parse;
 mod time;
 

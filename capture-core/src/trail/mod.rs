@@ -9,6 +9,7 @@
 
 pub mod cause;
 pub mod event;
+pub mod file;
 pub mod fingerprint;
 pub mod hook;
 pub mod join;

@@ -406,19 +406,25 @@ pub fn advice(trail: &Trail) -> (Option<String>, Option<String>) {
     (sentence, advice.map(str::to_owned))
 }
 
-/// One packet: what it is, lines for its hops, the verdict, advice. `time` stands behind the
-/// packet's name.
-pub fn block(trail: &Trail, names: &dyn Names, time: &str, detail: Detail) -> String {
-    let mut text = format!("packet {}", trail.id);
-    if !time.is_empty() {
-        let _ = write!(text, " at {time}");
-    }
+/// The packet's name, what it is, and where it came from.
+pub fn title(trail: &Trail) -> String {
+    let mut text = format!("packet {}:", trail.id);
     if let Some(first) = &trail.packet {
-        let _ = write!(text, ": {}", packet(first));
+        let _ = write!(text, " {}", packet(first));
     }
     if let Some(from) = &trail.edge {
         let _ = write!(text, " ({})", edge(from));
     }
+    text
+}
+
+/// One packet: what it is, lines for its hops, the verdict, advice. `time` stands behind the
+/// packet's name.
+pub fn block(trail: &Trail, names: &dyn Names, time: &str, detail: Detail) -> String {
+    let mut text = match time {
+        "" => title(trail),
+        time => title(trail).replacen(':', &format!(" at {time}:"), 1),
+    };
     text.push('\n');
     for line in hops(trail, names, detail) {
         let _ = writeln!(text, "{line}");

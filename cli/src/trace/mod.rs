@@ -3,6 +3,7 @@
 //! Owns the flags and what they mean. What is followed and judged is in the libraries; how a trail
 //! is shown is in `show`.
 
+mod file;
 mod json;
 mod show;
 
@@ -20,6 +21,7 @@ use pktrail::{Control, LinkType, Result};
 use serde_json::json;
 use show::Shown;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -55,6 +57,15 @@ struct Trace {
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS")]
     duration: Option<u64>,
+    /// Write the packets as each device saw them to a pcapng file, with their trails as comments
+    #[arg(short = 'w', long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Print trails as well while writing a file
+    #[arg(long)]
+    print: bool,
+    /// Bytes that are copied of each packet
+    #[arg(short = 's', long, value_name = "BYTES")]
+    snapshot_length: Option<u32>,
     /// Show a summary at the end instead of trails; may be given several times
     #[arg(long, value_name = "WHAT", value_enum)]
     top: Vec<Ranking>,
@@ -102,13 +113,19 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let selection = Selection {
         namespaces: args.netns.clone(),
         filter: filter(&args.expression)?,
+        snap_length: args.snapshot_length,
+        keep_frames: args.write.is_some(),
         ..Selection::default()
     };
-    let mut shown = Shown::new(&args, wanted(&args)?);
+    if args.print && args.write.is_none() {
+        return Err(usage("--print has a meaning only with -w FILE"));
+    }
+    let wanted = wanted(&args)?;
     let control = Control::default();
     Signals::install(&control)?;
     let stop = control.flag();
     let tracer = Tracer::open(&selection)?;
+    let mut shown = Shown::new(&args, wanted)?;
     let mut followed = Followed::new(tracer, Settings::default());
     if args.rules {
         let filter = selection.filter.as_ref();
@@ -127,7 +144,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     }
     let (trails, summary) = followed.finish()?;
     shown.take(trails, followed.tracer())?;
-    shown.finish()?;
+    shown.finish(&summary)?;
     say_summary(&summary);
     Ok(ExitCode::from(u8::from(
         summary.lost + summary.rules_lost > 0,

@@ -2,12 +2,13 @@
 //!
 //! Owns the count of `-c` and the choice of form.
 
+use super::file::TrailFile;
 use super::{Trace, json};
 use crate::print;
 use pktrail::Result;
 use pktrail::names::SystemNames;
 use pktrail::text::Names as _;
-use pktrail::trace::Tracer;
+use pktrail::trace::{Summary, Tracer};
 use pktrail::trail::top::By;
 use pktrail::trail::words::Detail;
 use pktrail::trail::{Top, Trail, Wanted, words};
@@ -23,12 +24,17 @@ pub(super) struct Shown {
     detail: Detail,
     rankings: Vec<By>,
     top: Top,
+    file: Option<TrailFile>,
+    prints: bool,
     clock: SystemNames,
 }
 
 impl Shown {
-    pub(super) fn new(args: &Trace, wanted: Wanted) -> Self {
-        Self {
+    pub(super) fn new(args: &Trace, wanted: Wanted) -> Result<Self> {
+        let file = args.write.as_deref().map(TrailFile::create).transpose()?;
+        Ok(Self {
+            prints: args.top.is_empty() && (file.is_none() || args.print),
+            file,
             wanted,
             left: args.count.unwrap_or(u64::MAX),
             is_json: args.json,
@@ -39,7 +45,7 @@ impl Shown {
             rankings: args.top.iter().map(|ranking| (*ranking).into()).collect(),
             top: Top::default(),
             clock: SystemNames::new(),
-        }
+        })
     }
 
     /// As many as `-c` asks for have been shown.
@@ -55,6 +61,11 @@ impl Shown {
             self.left -= 1;
             if !self.rankings.is_empty() {
                 self.top.add(&trail);
+            }
+            if let Some(file) = &mut self.file {
+                file.push(&trail, tracer);
+            }
+            if !self.prints {
                 continue;
             }
             print(&match self.is_json {
@@ -65,11 +76,14 @@ impl Shown {
                 }
             })?;
         }
-        Ok(())
+        self.file.as_mut().map_or(Ok(()), TrailFile::advance)
     }
 
-    /// Shows the summaries.
-    pub(super) fn finish(&self) -> Result<()> {
+    /// Shows the summaries and completes the file.
+    pub(super) fn finish(self, summary: &Summary) -> Result<()> {
+        if let Some(file) = self.file {
+            file.finish(summary)?;
+        }
         for by in &self.rankings {
             print(&match self.is_json {
                 true => format!("{}\n", json::top(&self.top, *by, MOST_ROWS)),

@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 
 /// A cable; what leaves `a` for port 4000 gets mark 7 and another source. Nobody listens on 4000,
 /// and a rule in `b` drops what goes to 4001.
-fn stage(label: &str) -> VethPair {
+pub(crate) fn stage(label: &str) -> VethPair {
     let pair = VethPair::new(label);
     let rules = "add table ip pkt; \
         add chain ip pkt m { type filter hook output priority -150; }; \
