@@ -1,14 +1,14 @@
 //! The highest rate at which a program loses nothing: how to search for it.
 //!
-//! Short probes close in on it; a long run then confirms it, or goes down in
-//! steps until one does. Owns the arithmetic; `parts` makes the runs.
+//! Short probes close in on it; long runs begin where these end. Owns the
+//! arithmetic; `parts` makes the runs.
 
 /// Rates this close together are one: a step of the search.
 pub const STEP: f64 = 1.06;
 /// The slowest probe.
 const LEAST: f64 = 1000.0;
-/// Most probes of a search.
-pub const MOST_PROBES: usize = 8;
+/// Most runs of a search.
+const MOST: usize = 6;
 
 /// A run at some rate.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +24,20 @@ pub struct Probe {
 /// A search for the highest rate that loses nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
+    first: u64,
     probes: Vec<Probe>,
 }
 
 impl Search {
+    /// A search that begins at a rate, 0 for as fast as it goes. If that loses
+    /// nothing, it is the result.
+    pub fn from(first: u64) -> Self {
+        Self {
+            first,
+            probes: Vec::new(),
+        }
+    }
+
     /// Takes what a probe has found.
     pub fn add(&mut self, probe: Probe) {
         self.probes.push(probe);
@@ -37,13 +47,13 @@ impl Search {
     /// nothing when the search is over.
     pub fn next(&self) -> Option<u64> {
         let Some(last) = self.probes.last() else {
-            return Some(0);
+            return Some(self.first);
         };
-        if self.probes.len() >= MOST_PROBES {
+        if self.probes.len() >= MOST {
             return None;
         }
         let (floor, ceiling) = (self.floor(), self.ceiling()?);
-        if floor > 0.0 && ceiling / floor <= STEP {
+        if floor > 0.0 && ceiling / floor <= STEP || self.is_stuck() {
             return None;
         }
         // What an overloaded program still keeps is near to what it can do, unless
@@ -57,13 +67,30 @@ impl Search {
         } as u64)
     }
 
+    /// Whether the generator could not go faster than before, although it should.
+    fn is_stuck(&self) -> bool {
+        match self.probes.as_slice() {
+            [.., before, last] if before.is_whole && last.is_whole => {
+                last.rate < before.rate * 1.01
+            }
+            _ => false,
+        }
+    }
+
     /// The highest rate that lost nothing; 0 if there was none.
     pub fn floor(&self) -> f64 {
+        self.best().map_or(0.0, |best| self.probes[best].rate)
+    }
+
+    /// Which run that was, from 0.
+    pub fn best(&self) -> Option<usize> {
         let ceiling = self.ceiling().unwrap_or(f64::INFINITY);
-        let whole = self.probes.iter().filter(|probe| probe.is_whole);
+        let probes = self.probes.iter().enumerate();
         // One above a rate that failed was luck.
-        let below = whole.filter(|probe| probe.rate < ceiling);
-        below.map(|probe| probe.rate).fold(0.0, f64::max)
+        probes
+            .filter(|(_, probe)| probe.is_whole && probe.rate < ceiling)
+            .max_by(|(_, a), (_, b)| a.rate.total_cmp(&b.rate))
+            .map(|(index, _)| index)
     }
 
     /// Whether not even the generator's full rate was too much.
@@ -76,13 +103,6 @@ impl Search {
         let failed = self.probes.iter().filter(|probe| !probe.is_whole);
         failed.map(|probe| probe.rate).min_by(f64::total_cmp)
     }
-}
-
-/// The rate of the next try, after one whose loss showed that `rate` is too
-/// high. `full` is what 0, the generator's full rate, turned out to be.
-pub fn step_down(rate: u64, full: f64) -> u64 {
-    let rate = if rate == 0 { full } else { rate as f64 };
-    (rate / STEP) as u64
 }
 
 #[cfg(test)]
@@ -112,8 +132,8 @@ mod tests {
                 let search = search(limit, 1_500_000.0, over);
                 let found = search.floor();
                 assert!(found <= limit, "{limit} {over}: {found}");
-                assert!(found > limit / 1.25, "{limit} {over}: {found} {search:?}");
-                assert!(search.probes.len() <= MOST_PROBES);
+                assert!(found > limit / 1.35, "{limit} {over}: {found} {search:?}");
+                assert!(search.probes.len() <= MOST);
             }
         }
     }
@@ -123,6 +143,21 @@ mod tests {
         let search = search(2e6, 1.5e6, 1.0);
         assert!(search.is_unlimited());
         assert_eq!((search.probes.len(), search.floor()), (1, 1.5e6));
+    }
+
+    #[test]
+    fn it_ends_where_the_generator_cannot_go_faster() {
+        let mut search = Search::from(0);
+        for (rate, is_whole) in [(1.5e6, false), (5.4e5, true), (5.3e5, true)] {
+            assert!(search.next().is_some());
+            let kept_rate = 1e6;
+            search.add(Probe {
+                rate,
+                kept_rate,
+                is_whole,
+            });
+        }
+        assert_eq!((search.next(), search.best()), (None, Some(1)));
     }
 
     #[test]
@@ -137,6 +172,5 @@ mod tests {
             });
         }
         assert_eq!(search.floor(), 50.0);
-        assert_eq!(step_down(0, 106.0), 100);
     }
 }

@@ -1,6 +1,6 @@
 //! What the comparison was asked to do: the words of `pkt-live`.
 
-use crate::peer::{PEERS, Peer};
+use crate::peer::{PEERS, Peer, Usual};
 use pktrail::inject::{MAX_LEN, MIN_LEN};
 use pktrail::{Error, ErrorKind, Result};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ Compares capture programs under the same load, in a network namespace of its own
               nothing, beside dd (default: all, some 45 minutes)
   --short     fewer and shorter runs: some 12 minutes
   --runs      runs of null and held (default 5)
-  --confirms  runs of capacity at the rate that its probes found (default 3)
+  --confirms  searches by long runs in capacity (default 3; 0: probes alone)
   --frames    frames of each run at full rate to /dev/null (default 2000000)
   --seconds   length of each run of held (default 5)
   --held-rate frames a second of held (default 40000)
@@ -84,7 +84,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             parts: PARTS.iter().map(|(_, part)| *part).collect(),
-            programs: PEERS.iter().filter(|peer| peer.usual).collect(),
+            programs: PEERS
+                .iter()
+                .filter(|peer| peer.usual != Usual::Never)
+                .collect(),
             runs: 5,
             confirms: 3,
             sizes: ["64", "1500", "mix"].map(String::from).to_vec(),
@@ -141,7 +144,7 @@ impl Options {
             "--parts" => self.parts = list().map(part).collect::<Result<_>>()?,
             "--programs" => self.programs = list().map(program).collect::<Result<_>>()?,
             "--runs" => self.runs = small(1000)?,
-            "--confirms" => self.confirms = small(100)?,
+            "--confirms" => self.confirms = number()?.min(100) as u32,
             "--sizes" => self.sizes = list().map(String::from).collect(),
             "--disk-sizes" => self.disk_sizes = list().map(String::from).collect(),
             "--frames" => self.frames = number()?.clamp(1, 100_000_000),

@@ -3,11 +3,11 @@
 //! Programs take turns within a round, a different one first in each, so that
 //! none is always behind another. What a run is stands in `measure`.
 
-use crate::capacity::{self, Probe, Search};
+use crate::capacity::{Probe, Search};
 use crate::load::{CAPTURE_CPU, on_cpu};
 use crate::measure::{Checks, Outcome, Plan, measure};
 use crate::options::{Options, Part, mean_len};
-use crate::peer::{Output, Peer};
+use crate::peer::{Output, Peer, Usual};
 use crate::report::{Kind, Row};
 use pktrail::{Error, ErrorKind, Result};
 use std::fs;
@@ -26,8 +26,24 @@ const LEAVE_FREE: f64 = 8e9;
 /// to the second in the first one; greater ones not, because that takes minutes.
 const SMALL_FILE: u64 = 4_000_000_000;
 const LARGE_FILE: u64 = 20_000_000_000;
-/// How often a long run is tried at a lower rate.
-const MOST_TRIES: usize = 8;
+
+/// Where a search begins.
+#[derive(Clone, Copy)]
+struct Start {
+    /// The rate, 0 for as fast as the generator goes.
+    rate: u64,
+    /// How fast that is, or was when it was last seen.
+    full: u64,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            rate: 0,
+            full: 1_500_000,
+        }
+    }
+}
 
 /// The runs made so far.
 pub struct Bench<'a> {
@@ -73,7 +89,11 @@ impl<'a> Bench<'a> {
     fn turn(&self, kind: Kind, run: u32) -> Vec<&'static Peer> {
         let programs = self.options.programs.iter().copied();
         let to_null = kind == Kind::Null;
-        let mut turn: Vec<_> = programs.filter(|peer| to_null || peer.writes).collect();
+        let takes_part = |peer: &&Peer| match to_null {
+            true => peer.usual != Usual::Disk,
+            false => peer.writes,
+        };
+        let mut turn: Vec<_> = programs.filter(takes_part).collect();
         let first = run as usize % turn.len().max(1);
         turn.rotate_left(first);
         turn
@@ -161,6 +181,7 @@ impl<'a> Bench<'a> {
                     peer: peer.name,
                     plan,
                     outcome,
+                    is_best: false,
                 };
                 (self.tell)(&row);
                 self.rows.push(row);
@@ -176,21 +197,29 @@ impl<'a> Bench<'a> {
 
     fn capacity(&mut self) -> Result<()> {
         let sizes = &self.options.disk_sizes;
-        let mut found = Vec::new();
+        let mut starts = Vec::new();
         for size in sizes {
             for peer in self.turn(Kind::Probe, 0) {
-                if let Some((rate, full)) = self.search(size, peer)? {
-                    found.push((size, peer.name, rate, full));
-                }
+                let start = self.search(Kind::Probe, 1, size, peer, Start::default())?;
+                starts.push((size, peer.name, start));
             }
         }
         for run in 1..=self.options.confirms {
             for size in sizes {
                 for peer in self.turn(Kind::Confirm, run) {
-                    let mut found = found.iter();
-                    let own = found.find(|(of, name, ..)| *of == size && *name == peer.name);
-                    if let Some((.., rate, full)) = own {
-                        self.confirm(run, size, peer, *rate, *full)?;
+                    let mut own = starts.iter_mut();
+                    let own = own.find(|(of, name, _)| *of == size && *name == peer.name);
+                    let Some((.., Some(start))) = own else {
+                        continue;
+                    };
+                    if peer.name == "pktrail" && size == "1500" {
+                        self.dd(
+                            run,
+                            &self.plan(Kind::Confirm, size, start.rate, start.full)?,
+                        )?;
+                    }
+                    if let Some(found) = self.search(Kind::Confirm, run, size, peer, *start)? {
+                        *start = found;
                     }
                 }
             }
@@ -198,73 +227,63 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// The rate to begin long runs with, and the generator's full rate.
-    fn search(&mut self, size: &str, peer: &'static Peer) -> Result<Option<(u64, u64)>> {
-        let (mut search, mut run, mut full) = (Search::default(), 0, 1_500_000);
+    /// Looks for the highest rate without loss from `start` on. Where there is
+    /// none, that is noted.
+    fn search(
+        &mut self,
+        kind: Kind,
+        run: u32,
+        size: &str,
+        peer: &'static Peer,
+        start: Start,
+    ) -> Result<Option<Start>> {
+        let (mut search, mut full) = (Search::from(start.rate), start.full);
+        let begin = self.rows.len();
         while let Some(rate) = search.next() {
-            run += 1;
-            let plan = self.plan(Kind::Probe, size, rate, full)?;
-            let Some(row) = self.measure(Kind::Probe, run, peer, plan) else {
-                return Ok(None);
-            };
-            let rate = row.load_rate();
-            if run == 1 {
-                full = rate as u64;
-            }
-            search.add(Probe {
-                rate,
-                kept_rate: rate * row.outcome.kept() as f64 / row.outcome.sent.max(1) as f64,
-                is_whole: row.outcome.is_whole(),
-            });
-        }
-        if search.floor() == 0.0 {
-            let name = peer.name;
-            self.failures.push(format!(
-                "{name} loses frames of {size} at every rate probed"
-            ));
-            return Ok(None);
-        }
-        let rate = match search.is_unlimited() {
-            true => 0,
-            false => search.floor() as u64,
-        };
-        Ok(Some((rate, full)))
-    }
-
-    /// Long runs, each at a lower rate than the one before, until one loses
-    /// nothing.
-    fn confirm(&mut self, run: u32, size: &str, peer: &Peer, rate: u64, full: u64) -> Result<()> {
-        let mut rate = rate;
-        for _ in 0..MOST_TRIES {
-            let mut plan = self.plan(Kind::Confirm, size, rate, full)?;
+            let mut plan = self.plan(kind, size, rate, full)?;
             let bytes = plan.frames as f64 * (mean_len(size)? + MAX_FRAME_HEADER / 2.0);
-            if peer.name == "pktrail" && size == "1500" {
-                self.dd(run, &plan, bytes as u64)?;
-            }
             let most = if run == 1 { LARGE_FILE } else { SMALL_FILE };
-            if bytes as u64 <= most {
+            if kind == Kind::Confirm && bytes as u64 <= most {
                 plan.checks = Checks::Capinfos;
             }
-            let Some(row) = self.measure(Kind::Confirm, run, peer, plan) else {
-                return Ok(());
+            let Some(row) = self.measure(kind, run, peer, plan) else {
+                return Ok(None);
             };
-            if row.outcome.is_whole() {
-                return Ok(());
+            let sent_rate = row.load_rate();
+            let kept = row.outcome.kept() as f64 / row.outcome.sent.max(1) as f64;
+            search.add(Probe {
+                rate: sent_rate,
+                kept_rate: sent_rate * kept,
+                is_whole: row.outcome.is_whole(),
+            });
+            if rate == 0 {
+                full = sent_rate as u64;
             }
-            rate = capacity::step_down(rate, row.load_rate());
         }
-        self.failures.push(format!(
-            "{} run {run}: no rate without loss in {MOST_TRIES} long runs of {size}",
-            peer.name
-        ));
-        Ok(())
+        let Some(best) = search.best() else {
+            self.failures.push(format!(
+                "{} {} run {run}: frames of {size} are lost at every rate tried",
+                peer.name,
+                kind.name()
+            ));
+            return Ok(None);
+        };
+        let row = &mut self.rows[begin + best];
+        row.is_best = true;
+        let rate = if row.plan.rate == 0 {
+            0
+        } else {
+            search.floor() as u64
+        };
+        Ok(Some(Start { rate, full }))
     }
 
     /// What dd writes in the place of the file that comes next.
-    fn dd(&mut self, run: u32, plan: &Plan, bytes: u64) -> Result<()> {
+    fn dd(&mut self, run: u32, plan: &Plan) -> Result<()> {
+        let bytes = plan.frames as f64 * (mean_len(&plan.size)? + MAX_FRAME_HEADER / 2.0);
         let file = plan.folder.join("pkt-live.dd");
         let _ = Command::new("sync").status();
-        let mebibytes = (bytes >> 20).max(1);
+        let mebibytes = (bytes as u64 >> 20).max(1);
         let begin = Instant::now();
         let status = on_cpu(CAPTURE_CPU, 0)
             .args(["dd", "if=/dev/zero", "oflag=direct", "bs=1M"])
@@ -285,6 +304,7 @@ impl<'a> Bench<'a> {
             run,
             peer: "dd",
             plan: plan.clone(),
+            is_best: false,
             outcome: Outcome {
                 load_s,
                 file_bytes: mebibytes << 20,

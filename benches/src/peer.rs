@@ -32,6 +32,17 @@ pub struct Report {
     pub lost: u64,
 }
 
+/// When a program takes part without being asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usual {
+    /// With all outputs.
+    Always,
+    /// With the disk: what is best there, and not elsewhere.
+    Disk,
+    /// Never: other settings, which were slower.
+    Never,
+}
+
 /// A program that captures.
 pub struct Peer {
     /// The name in tables and flags.
@@ -46,7 +57,7 @@ pub struct Peer {
     /// Whether it can write to a disk.
     pub writes: bool,
     /// Whether it takes part unless asked not to.
-    pub usual: bool,
+    pub usual: Usual,
     /// Understands what it prints at its end, on standard output or error.
     pub report: fn(&str) -> Option<Report>,
 }
@@ -59,7 +70,7 @@ pub const PEERS: &[Peer] = &[
         ours: true,
         arguments: &["-i", "IF", "--ring", "MIB"],
         writes: false,
-        usual: true,
+        usual: Usual::Always,
         report: like_tcpdump,
     },
     Peer {
@@ -68,7 +79,7 @@ pub const PEERS: &[Peer] = &[
         ours: true,
         arguments: &["-i", "IF", "-B", "KIB", "-w", "FILE"],
         writes: true,
-        usual: true,
+        usual: Usual::Always,
         report: like_tcpdump,
     },
     Peer {
@@ -77,25 +88,26 @@ pub const PEERS: &[Peer] = &[
         ours: false,
         arguments: &["-i", "IF", "-n", "-B", "KIB", "-Z", "root", "-w", "FILE"],
         writes: true,
-        usual: true,
+        usual: Usual::Always,
         report: like_tcpdump,
     },
     Peer {
         name: "dumpcap",
         program: "dumpcap",
         ours: false,
-        arguments: &["-i", "IF", "-q", "-B", "MIB", "-w", "FILE"],
+        // -P: pcap, which it writes faster than pcapng.
+        arguments: &["-i", "IF", "-q", "-P", "-B", "MIB", "-w", "FILE"],
         writes: true,
-        usual: true,
+        usual: Usual::Always,
         report: like_dumpcap,
     },
     Peer {
-        name: "dumpcap-pcap",
+        name: "dumpcap-pcapng",
         program: "dumpcap",
         ours: false,
-        arguments: &["-i", "IF", "-q", "-P", "-B", "MIB", "-w", "FILE"],
+        arguments: &["-i", "IF", "-q", "-B", "MIB", "-w", "FILE"],
         writes: true,
-        usual: false,
+        usual: Usual::Never,
         report: like_dumpcap,
     },
     Peer {
@@ -116,7 +128,7 @@ pub const PEERS: &[Peer] = &[
             "FILE",
         ],
         writes: true,
-        usual: false,
+        usual: Usual::Never,
         report: like_dumpcap,
     },
     Peer {
@@ -127,7 +139,7 @@ pub const PEERS: &[Peer] = &[
         // writing is scatter-gather, from a buffer of 64 MiB.
         arguments: &["-i", "IF", "-s", "-A", "-Q", "-S", "MIBMiB", "-o", "FILE"],
         writes: true,
-        usual: true,
+        usual: Usual::Always,
         report: like_netsniff,
     },
     Peer {
@@ -138,7 +150,7 @@ pub const PEERS: &[Peer] = &[
             "-i", "IF", "-s", "-c", "-A", "-Q", "-S", "MIBMiB", "-o", "FILE",
         ],
         writes: true,
-        usual: false,
+        usual: Usual::Disk,
         report: like_netsniff,
     },
     Peer {
@@ -149,7 +161,7 @@ pub const PEERS: &[Peer] = &[
             "-i", "IF", "-s", "-m", "-A", "-Q", "-S", "MIBMiB", "-o", "FILE",
         ],
         writes: true,
-        usual: false,
+        usual: Usual::Never,
         report: like_netsniff,
     },
 ];

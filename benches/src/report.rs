@@ -44,6 +44,8 @@ pub struct Row {
     pub plan: Plan,
     /// What came of it.
     pub outcome: Outcome,
+    /// Whether it is what its search has found.
+    pub is_best: bool,
 }
 
 impl Row {
@@ -123,10 +125,10 @@ pub fn median(
     middle(chosen.map(value).collect())
 }
 
-/// The long runs of a program that lost nothing.
+/// The long runs of a program that its searches have found.
 pub fn confirmed<'a>(rows: &'a [Row], size: &'a str, peer: &'a str) -> Vec<&'a Row> {
     let runs = rows.iter().filter(|row| row.is(Kind::Confirm, size, peer));
-    runs.filter(|row| row.outcome.is_whole()).collect()
+    runs.filter(|row| row.is_best).collect()
 }
 
 /// The median of a figure of those.
@@ -150,7 +152,7 @@ pub fn csv(rows: &[Row]) -> String {
     let mut text = String::from(
         "part,run,program,output,size,rate_wanted,sent,load_s,captured_reported,lost_reported,\
          in_file,duplicates,disordered,foreign,capinfos,tshark,file_bytes,unsaid,\
-         user_s,system_s,before_load_s,cpu_s,ring_kib,peak_beside_ring_kib\n",
+         user_s,system_s,before_load_s,cpu_s,ring_kib,peak_beside_ring_kib,best\n",
     );
     for row in rows {
         let (plan, outcome) = (&row.plan, &row.outcome);
@@ -181,6 +183,7 @@ pub fn csv(rows: &[Row]) -> String {
             format!("{:.6}", outcome.cpu_s()),
             outcome.memory.ring_kib.to_string(),
             outcome.memory.peak_kib.to_string(),
+            u8::from(row.is_best).to_string(),
         ];
         text.push_str(&fields.join(","));
         text.push('\n');
@@ -229,6 +232,7 @@ pub(crate) mod tests {
                 start_s: 0.5,
                 ..Outcome::default()
             },
+            is_best: kept == 100,
         }
     }
 
@@ -255,6 +259,6 @@ pub(crate) mod tests {
     fn the_raw_table_has_a_field_for_each_heading() {
         let text = csv(&[row(1, "a", "64", 100)]);
         let fields: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
-        assert_eq!(fields, [24, 24]);
+        assert_eq!(fields, [25, 25]);
     }
 }

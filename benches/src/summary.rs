@@ -87,8 +87,8 @@ fn capacities(rows: &[Row]) -> String {
     }
     let mut text = String::from(
         "\n## To the disk, the highest rate without loss\n\n\
-         Short probes close in on the rate; then long runs at it, each 6 % slower than the one \
-         before, until one loses nothing. Medians and extremes of such searches. The generator \
+         Short probes close in on the rate, long runs begin there and close in again until they \
+         know it to 6 %. Medians and extremes of such searches. The generator \
          cannot go faster than the rate at which its row says so. dd writes as many zeros as \
          the file that comes next will hold, from the same CPU.\n\n\
          | size | program | M frames/s | least | most | runs | seconds | file, MB/s | \
