@@ -37,7 +37,7 @@ pub use batch::{Batch, Block, Note};
 pub use engine::{Control, Engine, Event, Finished, Order};
 pub use error::{Error, ErrorKind, Result};
 pub use filter::{Filter, Instruction, Program};
-pub use flow::FlowKey;
+pub use flow::{FlowKey, FlowPattern};
 pub use frame::{Flags, Frame, FrameInfo, Marks};
 pub use interface::{Interface, LinkType};
 pub use keep::Keep;

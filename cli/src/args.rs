@@ -16,7 +16,7 @@ use std::path::PathBuf;
     infer_long_args = true,
     override_usage = "pktrail [capture] [FLAGS] [EXPRESSION]\n       \
         pktrail -r FILE [FLAGS] [EXPRESSION]\n       \
-        pktrail devices | doctor | repair FILE | completions SHELL",
+        pktrail devices | doctor | repair FILE | index FILE | completions SHELL",
     after_help = "Flags have tcpdump's meaning; what tcpdump cannot do has long flags only.\n\
         Exit status: 0 done, 1 something was lost or failed, 2 wrong usage."
 )]
@@ -50,6 +50,11 @@ pub(crate) struct Args {
     /// With -r: only packets before this time
     #[arg(long, value_name = "TIME", help_heading = "Where")]
     pub to: Option<String>,
+    /// With -r: only packets of the flows between two ends, in both directions:
+    /// 10.0.0.1:4000-10.0.0.2:80, [2001:db8::1]:4000-[2001:db8::2]:80; ports may be left
+    /// out, and /tcp or another protocol may follow
+    #[arg(long, value_name = "A:P-B:Q", help_heading = "Where")]
+    pub flow: Option<String>,
     /// With -r: wait for more at the end of the file, until interrupted
     #[arg(long, help_heading = "Where")]
     pub follow: bool,

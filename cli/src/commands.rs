@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::plan::usage;
-use crate::{devices, packets, print, print_either, read, report, usage as mistakes};
+use crate::{devices, in_place, packets, print, print_either, report, usage as mistakes};
 use clap::error::ErrorKind as ClapKind;
 use clap::{CommandFactory, Parser};
 use pktrail::Result;
@@ -21,6 +21,7 @@ pub(crate) fn by_name(name: &str) -> Option<Command> {
         "devices" => devices,
         "doctor" => doctor,
         "repair" => repair,
+        "index" => index,
         "completions" => completions,
         #[cfg(feature = "trace")]
         "trace" => crate::trace::command,
@@ -102,7 +103,30 @@ fn repair(words: Vec<OsString>) -> Result<ExitCode> {
     match parse::<Repair>(words)? {
         Some(args) => {
             report::use_json(args.json);
-            read::repair(&args.files, args.json)
+            in_place::repair(&args.files, args.json)
+        }
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Adds an index of times and flows to pcapng files, which --from, --to and --flow
+/// then need not read whole.
+#[derive(Parser)]
+#[command(name = "pktrail index", bin_name = "pktrail index")]
+struct Index {
+    /// The files, to which it is appended
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// JSON (docs/json.md)
+    #[arg(long)]
+    json: bool,
+}
+
+fn index(words: Vec<OsString>) -> Result<ExitCode> {
+    match parse::<Index>(words)? {
+        Some(args) => {
+            report::use_json(args.json);
+            in_place::index(&args.files, args.json)
         }
         None => Ok(ExitCode::SUCCESS),
     }

@@ -29,6 +29,12 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     if args.from.is_some() || args.to.is_some() {
         return Err(usage("--from and --to have a meaning only with -r FILE"));
     }
+    if args.flow.is_some() {
+        return Err(usage(
+            "--flow has a meaning only with -r FILE; live, write it as an expression, such as: \
+             host 10.0.0.1 and host 10.0.0.2 and port 80",
+        ));
+    }
     let mut capture = plan_capture(args)?;
     let mut text = String::new();
     capture = match filter {

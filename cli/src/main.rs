@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod devices;
+mod in_place;
 mod keep;
 mod live;
 mod output;
@@ -83,7 +84,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     plan::check(&args)?;
     output::check(&args)?;
     keep::window(&args)?;
-    read::between(&args)?;
+    read::part(&args)?;
     let filter = plan::filter(&args)?;
     if show::is_wanted(&args) {
         return show::filter(&args, filter);

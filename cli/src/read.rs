@@ -4,22 +4,22 @@ use crate::args::Args;
 use crate::keep;
 use crate::output::{self, Origin};
 use crate::plan::{self, Wanted, usage};
-use crate::print_either;
 use crate::report;
 use crate::run;
 use pktrail::chain::Chain;
 use pktrail::engine::{ByLinkType, Order};
-use pktrail::file::{self, Between, FileSource, Moment, Progress, Repair};
-use pktrail::read::Format;
+use pktrail::file::{self, FileSource, Moment, Part, Progress};
 use pktrail::{Engine, Error, LinkType, Result, Source};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+
+/// A file of so many bytes takes a while to read.
+const LONG: u64 = 64 << 20;
 
 /// Reads, filters, prints, converts.
 pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
@@ -33,8 +33,8 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     let options = file::Options {
         follow: args.follow,
     };
-    let between = between(args)?;
-    let mut source = open_part(&first, options, between)?;
+    let part = part(args)?;
+    let mut source = open_part(&first, options, part)?;
     // A pipe may take its time; what it says first decides the output's header.
     let (control, signals) = run::control()?;
     while !source.prime(run::PRIME_WAIT)? && !control.is_stopped() {}
@@ -49,8 +49,8 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     };
     let opened = Arc::clone(&progress.opened);
     // A time of day means that of the first file in the others too.
-    let between = between.map(|between| between.resolve(source.first_ns()));
-    let rest = paths.map(move |path| open(&path, options, between, &opened));
+    let part = part.map(|part| part.resolve(source.first_ns()));
+    let rest = paths.map(move |path| open(&path, options, part, &opened));
     let source: Box<dyn Source> = Box::new(Chain::new(Box::new(source), Box::new(rest)));
     let mut engine = Engine::new().order(Order::AsDelivered);
     match filter {
@@ -117,32 +117,44 @@ impl Reading {
     }
 }
 
-/// Opens a file, for a part of its time if that was asked for.
-fn open_part(path: &Path, options: file::Options, between: Option<Between>) -> Result<FileSource> {
-    match between {
-        Some(between) => FileSource::open_between(path, options, between),
-        None => FileSource::open(path, options),
+/// Opens a file, for a part of it if that was asked for.
+fn open_part(path: &Path, options: file::Options, part: Option<Part>) -> Result<FileSource> {
+    let Some(part) = part else {
+        return FileSource::open(path, options);
+    };
+    let source = FileSource::open_part(path, options, part)?;
+    let size = path.metadata().map_or(0, |metadata| metadata.len());
+    if part.flow.is_some() && !source.has_flow_index() && size >= LONG {
+        let name = path.display();
+        report::note(&format!(
+            "all of {name} is read: it has no index of flows; `pktrail index` adds one to a \
+             pcapng file"
+        ));
     }
+    Ok(source)
 }
 
-/// The part of the time that was asked for.
-pub(crate) fn between(args: &Args) -> Result<Option<Between>> {
+/// The part that was asked for, by time and flow.
+pub(crate) fn part(args: &Args) -> Result<Option<Part>> {
     let moment = |flag: &str, text: &Option<String>| {
         let moment = text.as_deref().map(str::parse::<Moment>).transpose();
         moment.map_err(|error| error.context(flag.to_owned()))
     };
     let from = moment("--from", &args.from)?;
     let to = moment("--to", &args.to)?;
-    Ok((from.is_some() || to.is_some()).then_some(Between { from, to }))
+    let flow = args.flow.as_deref().map(str::parse).transpose();
+    let flow = flow.map_err(|error: Error| error.context("--flow"))?;
+    let part = Part { from, to, flow };
+    Ok((part != Part::default()).then_some(part))
 }
 
 fn open(
     path: &Path,
     options: file::Options,
-    between: Option<Between>,
+    part: Option<Part>,
     opened: &Mutex<Vec<Progress>>,
 ) -> Result<Box<dyn Source>> {
-    let mut source = open_part(path, options, between)?;
+    let mut source = open_part(path, options, part)?;
     if let Ok(mut opened) = opened.lock() {
         opened.push(source.progress());
     }
@@ -229,92 +241,5 @@ fn refuse_live_flags(args: &Args) -> Result<()> {
             "{flag} has no meaning for a file that is read"
         ))),
         None => Ok(()),
-    }
-}
-
-/// `repair FILE …`: makes damaged files clean. One that cannot be repaired does
-/// not keep the others from it.
-pub(crate) fn repair(paths: &[PathBuf], is_json: bool) -> Result<ExitCode> {
-    let mut status = ExitCode::SUCCESS;
-    for path in paths {
-        let mut shown = Shown::new(is_json);
-        let repaired_file = file::repair_observed(path, |done, size| shown.tell(done, size));
-        shown.end();
-        match repaired_file {
-            Ok(done) => {
-                print_either(
-                    is_json,
-                    || repaired_json(path, &done),
-                    || repaired(path, &done),
-                )?;
-            }
-            Err(error) => {
-                report::error(&error);
-                status = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(status)
-}
-
-/// How far a file is examined, on a terminal.
-struct Shown {
-    next: Option<Instant>,
-    is_there: bool,
-}
-
-impl Shown {
-    fn new(is_json: bool) -> Self {
-        let wanted = !is_json && io::stderr().is_terminal();
-        Self {
-            next: wanted.then(|| Instant::now() + run::SHORT),
-            is_there: false,
-        }
-    }
-
-    fn tell(&mut self, done: u64, size: u64) {
-        let now = Instant::now();
-        if self.next.is_some_and(|next| now >= next) {
-            self.next = Some(now + run::PRIME_WAIT);
-            self.is_there = true;
-            let percent = done.saturating_mul(100).checked_div(size).unwrap_or(100);
-            let _ = write!(io::stderr(), "\r{percent:3} % read ");
-        }
-    }
-
-    fn end(&self) {
-        if self.is_there {
-            run::clear_line();
-        }
-    }
-}
-
-fn repaired_json(path: &Path, done: &Repair) -> Value {
-    json!({
-        "file": path.display().to_string(),
-        "format": match done.format {
-            Format::Pcap => "pcap",
-            Format::Pcapng => "pcapng",
-        },
-        "kept_packets": done.kept_frames,
-        "kept_blocks": done.kept_blocks,
-        "kept_bytes": done.kept_bytes,
-        "cut_bytes": done.cut_bytes,
-        "reason": done.reason,
-    })
-}
-
-fn repaired(path: &Path, done: &Repair) -> String {
-    let name = path.display();
-    let kept = format!(
-        "{} packets in {} blocks",
-        done.kept_frames, done.kept_blocks
-    );
-    match &done.reason {
-        None => format!("{name}: sound, {kept}\n"),
-        Some(reason) => format!(
-            "{name}: kept {kept}, cut {} bytes: {reason}\n",
-            done.cut_bytes
-        ),
     }
 }

@@ -1,7 +1,7 @@
 //! The index at the end of a file, and what is read by it: the same frames as
 //! without it, of a small part of the file.
 
-use pktrail::file::{Between, FileSource, Moment, Options};
+use pktrail::file::{FileSource, Moment, Options, Part};
 use pktrail::output::{FileSink, Output};
 use pktrail::pcapng::INDEX_BLOCK;
 use pktrail::rotation::Rules;
@@ -99,11 +99,12 @@ fn read(mut source: FileSource) -> Result<Got> {
 }
 
 fn part(path: &Path, from: u64, to: u64) -> Got {
-    let between = Between {
+    let wanted = Part {
         from: Some(Moment::at(from)),
         to: Some(Moment::at(to)),
+        flow: None,
     };
-    read(FileSource::open_between(path, Options::default(), between).unwrap()).unwrap()
+    read(FileSource::open_part(path, Options::default(), wanted).unwrap()).unwrap()
 }
 
 /// Where the index block begins, if the last block is one.
@@ -154,14 +155,15 @@ fn times_of_day_are_of_the_first_packets_day() {
     let from = "10:00:05".parse::<Moment>().unwrap();
     // Whatever zone the machine is in, both ways agree.
     let resolved = from.resolve(START);
-    let between = Between {
+    let wanted = Part {
         from: Some(from),
         to: Some(day(resolved + 2_000_000_000)),
+        flow: None,
     };
-    let by_index = FileSource::open_between(&path, Options::default(), between).unwrap();
+    let by_index = FileSource::open_part(&path, Options::default(), wanted).unwrap();
     assert_eq!(by_index.first_ns(), START);
     let whole = FileSource::open(&path, Options::default()).unwrap();
-    let by_reading = whole.between(between).unwrap();
+    let by_reading = whole.part(wanted).unwrap();
     assert_eq!(by_reading.first_ns(), START);
     assert_eq!(
         read(by_index).unwrap().numbers,
@@ -199,11 +201,11 @@ fn a_damaged_or_absent_index_is_no_harm() {
         assert!(got.bytes >= index as u64, "{name}: all of it was read");
     }
     fs::write(&path, &foreign).unwrap();
-    let between = Between::default();
-    assert!(FileSource::open_between(&path, Options::default(), between).is_err());
+    let wanted = Part::default();
+    assert!(FileSource::open_part(&path, Options::default(), wanted).is_err());
     let cut = &whole[..index + 7];
     fs::write(&path, cut).unwrap();
-    let source = FileSource::open_between(&path, Options::default(), between).unwrap();
+    let source = FileSource::open_part(&path, Options::default(), wanted).unwrap();
     assert!(read(source).is_err(), "the cut is told as ever");
     assert_eq!(
         pktrail::file::repair(&path).unwrap().kept_frames,
@@ -258,11 +260,12 @@ fn other_formats_are_read_through() {
     let mut sink = FileSink::open(output).unwrap();
     sink.write(batch(0)).unwrap();
     sink.finish(&Account::default()).unwrap();
-    let between = Between {
+    let wanted = Part {
         from: Some(Moment::at(at(500))),
         to: Some(Moment::at(at(510))),
+        flow: None,
     };
-    let mut source = FileSource::open_between(&path, Options::default(), between).unwrap();
+    let mut source = FileSource::open_part(&path, Options::default(), wanted).unwrap();
     let mut count = 0;
     while let Next::Batch(batch) = source.next_batch(Duration::ZERO).unwrap() {
         count += batch.frames.len();

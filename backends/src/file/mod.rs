@@ -2,8 +2,10 @@
 //!
 //! Owns opening, waiting, following and decompressing. What the bytes mean is
 //! in the core's `read`; writing files is in `output`; repairing them in
-//! [`repair`](repair()); reading a part of them in `part`.
+//! [`repair`](repair()); reading a part of them in `part`, what that is found by in
+//! `index`.
 
+mod index;
 mod input;
 mod moment;
 mod part;
@@ -17,10 +19,11 @@ use crate::read::{Format, Reader};
 use crate::{
     Batch, Error, Filter, Interface, Next, Placement, Result, Source, SourceAccount, pcapng,
 };
+pub use index::{Indexed, add_index};
 use input::{FOLLOW_INTERVAL, Input, Piece};
 pub use moment::Moment;
-pub use part::Between;
-use part::Part;
+use part::Chosen;
+pub use part::Part;
 pub use progress::Progress;
 pub use repair::{Repair, examine, repair, repair_observed};
 pub(crate) use row::BACKEND;
@@ -51,7 +54,7 @@ pub struct FileSource {
     ended: bool,
     last_ns: u64,
     /// What is left out, if not all frames are wanted.
-    part: Option<Part>,
+    chosen: Option<Chosen>,
     /// Frames handed out.
     received: u64,
     progress: Progress,
@@ -99,7 +102,7 @@ impl FileSource {
             failed: None,
             ended: false,
             last_ns: 0,
-            part: None,
+            chosen: None,
             received: 0,
             progress: Progress::default(),
         }
@@ -227,8 +230,8 @@ impl Source for FileSource {
         };
         match &mut next {
             Next::Batch(batch) => {
-                if let Some(part) = &mut self.part {
-                    part.apply(batch);
+                if let Some(chosen) = &mut self.chosen {
+                    chosen.apply(batch);
                 }
                 let last = batch.frames.last().map(|frame| frame.timestamp_ns);
                 self.last_ns = last.unwrap_or(self.last_ns);
@@ -248,7 +251,7 @@ impl Source for FileSource {
     }
 
     fn account(&mut self) -> Result<SourceAccount> {
-        let left_out = self.part.as_ref().map_or(0, Part::left_out);
+        let left_out = self.chosen.as_ref().map_or(0, Chosen::left_out);
         Ok(SourceAccount {
             name: self.name.clone(),
             received: self.received + left_out,

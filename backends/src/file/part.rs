@@ -1,28 +1,31 @@
-//! The frames of a part of a file's time, found by the index at its end where
-//! there is one, and by reading the whole file where there is none.
+//! The frames of a part of a file, by time and flow, found by the index at its end
+//! where there is one, and by reading the whole file where there is none.
 
 use super::FileSource;
 use super::Options;
 use super::input::Input;
 use super::moment::Moment;
-use crate::pcapng::{Index, MAX_INDEX};
-use crate::{Batch, Next, Result};
+use crate::pcapng::Index;
+use crate::{Batch, FlowKey, FlowPattern, Frame, Next, Result};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Which frames of a file are wanted, by their time.
+/// Which frames of a file are wanted, by time and flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Between {
+pub struct Part {
     /// Frames of this time and later.
     pub from: Option<Moment>,
     /// Frames before this time.
     pub to: Option<Moment>,
+    /// Frames of the flows that this names.
+    pub flow: Option<FlowPattern>,
 }
 
-impl Between {
+impl Part {
     /// The same with moments that no longer depend on a file, which has its
     /// first frame at `first_ns`.
     #[must_use]
@@ -31,6 +34,7 @@ impl Between {
         Self {
             from: self.from.map(resolve),
             to: self.to.map(resolve),
+            flow: self.flow,
         }
     }
 
@@ -45,93 +49,118 @@ impl Between {
 }
 
 /// What a source leaves out.
-pub(super) struct Part {
+pub(super) struct Chosen {
     range_ns: Range<u64>,
+    flow: Option<FlowPattern>,
     /// Frames that were not even read.
     unread: u64,
-    /// Frames that were read and are not of the time.
+    /// Frames that were read and are not of the part.
     pub(super) filtered: u64,
     first_ns: u64,
+    /// Whether the index told where the flow may be.
+    has_flow_index: bool,
 }
 
-impl Part {
+impl Chosen {
+    fn new(part: Part, first_ns: u64, unread: u64) -> Self {
+        Self {
+            has_flow_index: false,
+            range_ns: part.range_ns(first_ns),
+            flow: part.flow,
+            unread,
+            filtered: 0,
+            first_ns,
+        }
+    }
+
     /// Frames that count as received and are not handed out.
     pub(super) fn left_out(&self) -> u64 {
         self.unread + self.filtered
     }
 
-    /// Takes the frames of other times out of a batch.
+    fn is_wanted(&self, frame: &Frame<'_>, batch: &Batch) -> bool {
+        let is_flow = |flow: FlowPattern| {
+            let key = FlowKey::of(frame, batch.interface(frame.info)?)?;
+            Some(flow.matches(&key))
+        };
+        self.range_ns.contains(&frame.info.timestamp_ns)
+            && self.flow.is_none_or(|flow| is_flow(flow) == Some(true))
+    }
+
+    /// Takes the frames that are not of the part out of a batch.
     pub(super) fn apply(&mut self, batch: &mut Batch) {
-        let before = batch.frames.len();
-        let is_wanted = |ns: u64| self.range_ns.contains(&ns);
+        let wanted = batch.iter().map(|frame| self.is_wanted(&frame, batch));
+        let wanted: Vec<bool> = wanted.collect();
         for note in &mut batch.notes {
-            let frames = batch.frames.iter().take(note.before);
-            note.before = frames.filter(|info| is_wanted(info.timestamp_ns)).count();
+            let before = wanted.iter().take(note.before);
+            note.before = before.filter(|wanted| **wanted).count();
         }
-        batch.frames.retain(|info| is_wanted(info.timestamp_ns));
+        let before = batch.frames.len();
+        let mut wanted = wanted.into_iter();
+        batch.frames.retain(|_| wanted.next().unwrap_or(false));
         self.filtered += (before - batch.frames.len()) as u64;
     }
 }
 
 impl FileSource {
-    /// Opens a file as [`open`](Self::open) does, for the frames of a part of
-    /// its time. In an uncompressed file with an index only their part is read.
-    /// The others count as filtered.
+    /// Opens a file as [`open`](Self::open) does, for a part of its frames. In an
+    /// uncompressed file with an index only what may hold them is read. The others
+    /// count as filtered.
     ///
     /// # Errors
     /// As [`open`](Self::open). A damaged index is no error.
-    pub fn open_between(
-        path: impl AsRef<Path>,
-        options: Options,
-        between: Between,
-    ) -> Result<Self> {
+    pub fn open_part(path: impl AsRef<Path>, options: Options, part: Part) -> Result<Self> {
         let path = path.as_ref();
         if options.follow || path == Path::new("-") {
-            return Self::open(path, options)?.between(between);
+            return Self::open(path, options)?.part(part);
         }
-        let Some((file, index)) = indexed(path) else {
-            return Self::open(path, options)?.between(between);
+        let Some((mut file, index)) = indexed(path) else {
+            return Self::open(path, options)?.part(part);
         };
         let first_ns = index.first_ns().unwrap_or(0);
-        let range_ns = between.range_ns(first_ns);
-        let (parts, unread) = index.select(range_ns.start, range_ns.end);
+        let range_ns = part.range_ns(first_ns);
+        let may_hold = part
+            .flow
+            .and_then(|flow| index.holding(&flow, &mut |at, len| read_at(&mut file, at, len)));
+        let (parts, unread) = index.select(range_ns.start, range_ns.end, may_hold.as_deref());
         let Some(parts) = Parts::new(file, parts) else {
-            return Self::open(path, options)?.between(between);
+            return Self::open(path, options)?.part(part);
         };
         let name = path.display().to_string();
         let mut source = Self::new(name, Input::File(Box::new(parts)), options);
-        source.part = Some(Part {
-            range_ns,
-            unread,
-            filtered: 0,
-            first_ns,
+        source.chosen = Some(Chosen {
+            has_flow_index: may_hold.is_some(),
+            ..Chosen::new(part, first_ns, unread)
         });
         source.prime(Duration::ZERO)?;
         Ok(source)
     }
 
-    /// Hands out only frames of a part of the file's time, and reads all of it.
+    /// Hands out only a part of the file's frames, and reads all of it.
     ///
     /// # Errors
     /// Those of reading the first frame, where a time of day asks for it.
-    pub fn between(mut self, between: Between) -> Result<Self> {
-        let first_ns = match between.needs_first() {
+    pub fn part(mut self, part: Part) -> Result<Self> {
+        let first_ns = match part.needs_first() {
             true => self.read_first()?,
             false => 0,
         };
-        self.part = Some(Part {
-            range_ns: between.range_ns(first_ns),
-            unread: 0,
-            filtered: 0,
-            first_ns,
-        });
+        self.chosen = Some(Chosen::new(part, first_ns, 0));
         Ok(self)
     }
 
     /// The time of the first frame, in nanoseconds since 1970, where
-    /// [`open_between`](Self::open_between) had to know it; otherwise 0.
+    /// [`open_part`](Self::open_part) had to know it; otherwise 0.
     pub fn first_ns(&self) -> u64 {
-        self.part.as_ref().map_or(0, |part| part.first_ns)
+        self.chosen.as_ref().map_or(0, |chosen| chosen.first_ns)
+    }
+
+    /// Whether the file's index told where the flow that is wanted may be. Otherwise
+    /// everything of the wanted time is read.
+    pub fn has_flow_index(&self) -> bool {
+        self.chosen
+            .as_ref()
+            .is_some_and(|chosen| chosen.has_flow_index)
     }
 
     /// Reads on until there is a frame; 0 if there is none.
@@ -160,29 +189,26 @@ impl FileSource {
 }
 
 /// The file and its index; `None` if there is none that holds.
-fn indexed(path: &Path) -> Option<(File, Index)> {
+pub(super) fn indexed(path: &Path) -> Option<(File, Index)> {
     // Opening anything else could wait.
     if !path.metadata().ok()?.is_file() {
         return None;
     }
     let mut file = File::open(path).ok()?;
     let len = file.metadata().ok()?.len();
-    let block_len = u64::from(word(&mut file, len.checked_sub(4)?).ok()?);
-    if block_len > MAX_INDEX as u64 {
-        return None;
-    }
-    let offset = len.checked_sub(block_len)?;
-    file.seek(SeekFrom::Start(offset)).ok()?;
-    let mut block = Vec::new();
-    file.by_ref().take(block_len).read_to_end(&mut block).ok()?;
-    let index = Index::parse(&block, offset)?;
+    let index = Index::find(len, &mut |at, len| read_at(&mut file, at, len))?;
     Some((file, index))
+}
+
+fn read_at(file: &mut File, at: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(bytes)
 }
 
 fn word(file: &mut File, at: u64) -> io::Result<u32> {
     let mut bytes = [0; 4];
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(&mut bytes)?;
+    file.read_exact_at(&mut bytes, at)?;
     Ok(u32::from_le_bytes(bytes))
 }
 

@@ -12,6 +12,9 @@ pub const PADDING_BLOCK: u32 = 0x8050_4144;
 /// see [`Index`](super::Index).
 pub const INDEX_BLOCK: u32 = 0x8049_4458;
 
+/// The local block type of the table of flows before the index.
+pub const FLOWS_BLOCK: u32 = 0x8046_4c57;
+
 pub(crate) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 pub(crate) const INTERFACE: u32 = 1;
 pub(crate) const OBSOLETE_PACKET: u32 = 2;
@@ -91,6 +94,7 @@ pub(crate) fn describe(block_type: u32) -> String {
         CUSTOM | CUSTOM_NO_COPY => "custom",
         PADDING_BLOCK => "padding",
         INDEX_BLOCK => "index",
+        FLOWS_BLOCK => "flows",
         _ => "unknown",
     };
     match block_type {

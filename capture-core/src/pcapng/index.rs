@@ -6,10 +6,12 @@
 //! of stretches (4), offset of the block itself (8); for each stretch its
 //! offset, the times of its oldest and youngest frame (8 bytes each, in
 //! nanoseconds since 1970), its frames and its flags (4 each); then 8 bytes of
-//! FNV-1a over all that. A stretch ends where the next begins.
+//! FNV-1a over all that. A stretch ends where the next begins. A table of the
+//! flows in each stretch may stand before it: see [`flows`](super::flows).
 
 use super::block::{FRAMING, INDEX_BLOCK};
-use crate::FrameInfo;
+use super::flows::{self, Digest, Flows, ReadAt};
+use crate::{FlowKey, FlowPattern, FrameInfo};
 use std::ops::Range;
 
 const VERSION: u32 = 1;
@@ -20,12 +22,14 @@ const HASH: usize = 8;
 /// Flag: something that is no frame stands there, which others may refer to.
 const OTHERS: u32 = 1;
 /// More stretches than this are joined two by two.
-const MOST: usize = 16_384;
+const MOST: usize = flows::MOST_STRETCHES;
+/// More than this are not read.
+const MOST_READ: usize = 16_384;
 /// A stretch is at least so long at first, in bytes.
 const LEAST_SPAN: u64 = 256 << 10;
 
 /// Most bytes that an index block takes in a file.
-pub const MAX_INDEX: usize = FRAMING + HEAD + MOST * ENTRY + HASH;
+const LARGEST: usize = FRAMING + HEAD + MOST_READ * ENTRY + HASH;
 
 /// A part of a file, from its offset to that of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Indexer {
     stretches: Vec<Stretch>,
     /// What has been put together but not been written.
     open: Stretch,
+    /// The flows of each stretch and of what is open, if they are wanted.
+    flows: Option<(Vec<Digest>, Digest)>,
     least_span: u64,
 }
 
@@ -84,12 +90,29 @@ impl Default for Indexer {
         Self {
             stretches: Vec::new(),
             open: Stretch::EMPTY,
+            flows: None,
             least_span: LEAST_SPAN,
         }
     }
 }
 
 impl Indexer {
+    /// One that also takes note of flows. It costs about 100 ns for each frame, and a
+    /// KiB of memory for each stretch, 16 MiB at most.
+    pub fn with_flows() -> Self {
+        Self {
+            flows: Some(Default::default()),
+            ..Self::default()
+        }
+    }
+
+    /// The flow of a frame that goes into the next piece.
+    pub fn flow(&mut self, key: &FlowKey) {
+        if let Some((_, open)) = &mut self.flows {
+            open.add(key);
+        }
+    }
+
     /// A frame that goes into the next piece that is written.
     #[inline]
     pub fn frame(&mut self, info: &FrameInfo) {
@@ -109,9 +132,18 @@ impl Indexer {
             return;
         }
         next.offset = offset;
-        match self.stretches.last_mut() {
-            Some(last) if offset.saturating_sub(last.offset) < self.least_span => last.join(&next),
-            _ => self.stretches.push(next),
+        let is_near = |last: &Stretch| offset.saturating_sub(last.offset) < self.least_span;
+        let last = self.stretches.last_mut().filter(|last| is_near(last));
+        if let Some((flows, open)) = &mut self.flows {
+            let open = std::mem::take(open);
+            match flows.last_mut().filter(|_| last.is_some()) {
+                Some(last) => last.join(&open),
+                None => flows.push(open),
+            }
+        }
+        match last {
+            Some(last) => last.join(&next),
+            None => self.stretches.push(next),
         }
         if self.stretches.len() > MOST {
             self.coarsen();
@@ -128,16 +160,30 @@ impl Indexer {
             Some(whole)
         });
         self.stretches = joined.collect();
+        if let Some((flows, _)) = &mut self.flows {
+            let joined = flows.chunks(2).filter_map(|pair| {
+                let (first, rest) = pair.split_first()?;
+                let mut whole = first.clone();
+                rest.iter().for_each(|next| whole.join(next));
+                Some(whole)
+            });
+            *flows = joined.collect();
+        }
     }
 
-    /// Appends the index block, which will stand at `offset`, unless the file
-    /// is so short that there is nothing to be gained.
+    /// Appends the index block, which will stand at `offset`, with the table of flows
+    /// before it, unless the file is so short that there is nothing to be gained.
     pub fn put(&self, offset: u64, out: &mut Vec<u8>) {
         if self.stretches.len() < 2 {
             return;
         }
+        let before = out.len();
+        if let Some((flows, _)) = &self.flows {
+            flows::put(flows, offset, out);
+        }
+        let offset = offset + (out.len() - before) as u64;
         let total = FRAMING + HEAD + self.stretches.len() * ENTRY + HASH;
-        // At most MAX_INDEX.
+        // At most LARGEST.
         let total = (total as u32).to_le_bytes();
         out.extend(INDEX_BLOCK.to_le_bytes());
         out.extend(total);
@@ -163,14 +209,31 @@ impl Indexer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
     stretches: Vec<Stretch>,
-    /// Where the index itself begins.
+    /// Where the index itself begins, with the table of flows before it.
     end: u64,
+    flows: Option<Flows>,
 }
 
 impl Index {
-    /// Reads an index block that stands at `offset`. `None` if it is none, or
-    /// damaged, or says what cannot be: such a file is read as one without.
-    pub fn parse(block: &[u8], offset: u64) -> Option<Self> {
+    /// Finds the index of a file that is `len` bytes long. `None` if there is none,
+    /// or it is damaged, or says what cannot be: such a file is read as one without.
+    pub fn find(len: u64, read: &mut ReadAt<'_>) -> Option<Self> {
+        let block_len = u32_at(&read(len.checked_sub(4)?, 4).ok()?, 0)?;
+        if block_len as usize > LARGEST {
+            return None;
+        }
+        let offset = len.checked_sub(block_len.into())?;
+        let block = read(offset, block_len as usize).ok()?;
+        let mut index = Self::parse(&block, offset)?;
+        let last = index.stretches.last().map_or(0, |last| last.offset);
+        let flows = Flows::before(offset, index.stretches.len(), read);
+        index.flows = flows.filter(|flows| flows.offset > last);
+        index.end = index.flows.map_or(offset, |flows| flows.offset);
+        Some(index)
+    }
+
+    /// Reads an index block that stands at `offset`.
+    fn parse(block: &[u8], offset: u64) -> Option<Self> {
         let len = u32::try_from(block.len()).ok()?;
         let is_block = u32_at(block, 0)? == INDEX_BLOCK
             && u32_at(block, 4)? == len
@@ -194,7 +257,18 @@ impl Index {
         (ascends && is_inside).then_some(Self {
             stretches,
             end: offset,
+            flows: None,
         })
+    }
+
+    /// Where the index begins, and what is before it ends.
+    pub fn offset(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether there is a table of the flows.
+    pub fn has_flows(&self) -> bool {
+        self.flows.is_some()
     }
 
     /// The stretches in the file's order.
@@ -208,9 +282,21 @@ impl Index {
         with_frames.next().map(|stretch| stretch.first_ns)
     }
 
+    /// For each stretch whether flows that `pattern` names may be in it; `None` if
+    /// that is not known.
+    pub fn holding(&self, pattern: &FlowPattern, read: &mut ReadAt<'_>) -> Option<Vec<bool>> {
+        self.flows?.find(pattern, read)
+    }
+
     /// Which parts of the file to read for the frames from `from_ns` on and
-    /// before `to_ns`, and how many frames are in the others.
-    pub fn select(&self, from_ns: u64, to_ns: u64) -> (Vec<Range<u64>>, u64) {
+    /// before `to_ns`, and how many frames are in the others. `may_hold`: whether to
+    /// read a stretch, where it is known that others hold nothing that is wanted.
+    pub fn select(
+        &self,
+        from_ns: u64,
+        to_ns: u64,
+        may_hold: Option<&[bool]>,
+    ) -> (Vec<Range<u64>>, u64) {
         let begin = self
             .stretches
             .first()
@@ -221,10 +307,12 @@ impl Index {
         }]);
         let mut left_out = 0;
         let ends = self.stretches.iter().skip(1).map(|next| next.offset);
-        for (stretch, end) in self.stretches.iter().zip(ends.chain([self.end])) {
+        let stretches = self.stretches.iter().zip(ends.chain([self.end]));
+        for (number, (stretch, end)) in stretches.enumerate() {
             let is_near = stretch.last_ns >= from_ns && stretch.first_ns < to_ns;
-            let is_wanted = stretch.has_others || (is_near && stretch.frames > 0);
-            if !is_wanted {
+            let may_hold = may_hold.and_then(|may_hold| may_hold.get(number));
+            let is_wanted = is_near && may_hold.copied().unwrap_or(true) && stretch.frames > 0;
+            if !is_wanted && !stretch.has_others {
                 left_out += u64::from(stretch.frames);
                 continue;
             }
@@ -247,17 +335,22 @@ fn stretch(entry: &[u8]) -> Option<Stretch> {
     })
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// FNV-1a, 64 bits: it finds damage, not malice.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    hash_on(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+/// The hash of what `hash` is of, and these bytes behind it.
+pub(super) fn hash_on(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
@@ -299,12 +392,15 @@ mod tests {
         assert_eq!(index.first_ns(), Some(0));
         let at = |piece: u64| 100 + piece * PIECE;
         assert_eq!(
-            index.select(20, 40),
+            index.select(20, 40, None),
             (Vec::from([0..100, at(2)..at(4)]), 30)
         );
-        assert_eq!(index.select(19, 41), (vec![0..100, at(1)..999 * PIECE], 10));
         assert_eq!(
-            index.select(0, u64::MAX),
+            index.select(19, 41, None),
+            (vec![0..100, at(1)..999 * PIECE], 10)
+        );
+        assert_eq!(
+            index.select(0, u64::MAX, None),
             (
                 Vec::from([Range {
                     start: 0,
@@ -314,7 +410,7 @@ mod tests {
             )
         );
         assert_eq!(
-            index.select(60, 70),
+            index.select(60, 70, None),
             (Vec::from([Range { start: 0, end: 100 }]), 50)
         );
     }
@@ -326,7 +422,7 @@ mod tests {
         indexer.written_at(100 + 2 * PIECE);
         let block = block(&indexer, 5 * PIECE);
         let index = Index::parse(&block, 5 * PIECE).unwrap();
-        let (parts, left_out) = index.select(1_000, 2_000);
+        let (parts, left_out) = index.select(1_000, 2_000, None);
         assert_eq!(parts, [0..100, 100 + 2 * PIECE..5 * PIECE]);
         assert_eq!(left_out, 20);
     }
@@ -342,12 +438,12 @@ mod tests {
         assert!(block(&small, 20_000).is_empty(), "small pieces are joined");
         let pieces = 100_000;
         let block = block(&indexer(pieces), pieces * PIECE + 100);
-        assert!(block.len() <= MAX_INDEX);
+        assert!(block.len() <= LARGEST);
         let index = Index::parse(&block, pieces * PIECE + 100).unwrap();
         assert!(index.stretches().len() > MOST / 4);
         let frames: u64 = index.stretches().iter().map(|s| u64::from(s.frames)).sum();
         assert_eq!(frames, 10 * pieces);
-        let (parts, left_out) = index.select(500_000, 500_010);
+        let (parts, left_out) = index.select(500_000, 500_010, None);
         let read: u64 = parts.iter().map(|part| part.end - part.start).sum();
         assert!(read <= 100 + 16 * PIECE && left_out < 10 * pieces);
         assert!(parts[1].contains(&(100 + 50_000 * PIECE)));

@@ -6,6 +6,7 @@
 mod block;
 mod describe;
 mod encode;
+mod flows;
 mod in_place;
 mod index;
 mod notes;
@@ -13,11 +14,12 @@ pub(crate) mod options;
 mod parse;
 mod time;
 
+pub use block::{FLOWS_BLOCK, INDEX_BLOCK, MAX_CAPTURED, PADDING_BLOCK};
 pub(crate) use block::{IF_FCSLEN, SECTION_HEADER};
-pub use block::{INDEX_BLOCK, MAX_CAPTURED, PADDING_BLOCK};
 pub use encode::{Encoder, padding};
+pub use flows::ReadAt;
 pub use in_place::pad_to;
-pub use index::{Index, Indexer, MAX_INDEX, Stretch};
+pub use index::{Index, Indexer, Stretch};
 pub(crate) use options::put as put_option;
 pub(crate) use parse::Parser;
 

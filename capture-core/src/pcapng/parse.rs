@@ -173,7 +173,7 @@ impl Parser {
             block::OBSOLETE_PACKET => self.obsolete_packet(block, found),
             block::INTERFACE => self.interface(&block, found),
             block::SECTION_HEADER => self.section(&block, found),
-            block::PADDING_BLOCK | block::INDEX_BLOCK => Ok(()),
+            block::PADDING_BLOCK | block::INDEX_BLOCK | block::FLOWS_BLOCK => Ok(()),
             kind => {
                 let body = notes::normalise(kind, block.body(), self.order, self.base, &self.local);
                 let before = found.frames.len();

@@ -4,6 +4,7 @@
 
 mod compress;
 mod damage;
+mod flows;
 mod index;
 mod peers;
 mod read;

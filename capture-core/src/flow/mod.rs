@@ -1,8 +1,12 @@
 //! The flow a frame belongs to: addresses, protocol and ports, the same for both
 //! directions.
 
+mod pattern;
+
+pub use pattern::FlowPattern;
+
 use crate::{Frame, Interface, LinkType};
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{LaxNetSlice, LaxSlicedPacket};
 use std::net::{IpAddr, SocketAddr};
 
 /// Both ends of a conversation, the lesser one first, and the IP protocol.
@@ -17,26 +21,27 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
-    /// The flow of a frame, if it carries IPv4 or IPv6. Fragments after the
-    /// first have no ports.
+    /// The flow of a frame, if it carries IPv4 or IPv6. Fragments have no ports.
     pub fn of(frame: &Frame<'_>, interface: &Interface) -> Option<Self> {
         let packet = slice(frame.data, interface.link_type)?;
-        let (source, destination, protocol) = match packet.net.as_ref()? {
+        let (source, destination, payload) = match packet.net.as_ref()? {
             LaxNetSlice::Ipv4(ip) => (
                 IpAddr::V4(ip.header().source_addr()),
                 IpAddr::V4(ip.header().destination_addr()),
-                ip.payload().ip_number.0,
+                ip.payload(),
             ),
             LaxNetSlice::Ipv6(ip) => (
                 IpAddr::V6(ip.header().source_addr()),
                 IpAddr::V6(ip.header().destination_addr()),
-                ip.payload().ip_number.0,
+                ip.payload(),
             ),
             LaxNetSlice::Arp(_) => return None,
         };
-        let (from, to) = match &packet.transport {
-            Some(TransportSlice::Tcp(tcp)) => (tcp.source_port(), tcp.destination_port()),
-            Some(TransportSlice::Udp(udp)) => (udp.source_port(), udp.destination_port()),
+        let protocol = payload.ip_number.0;
+        let (from, to) = match payload.payload {
+            [a, b, c, d, ..] if has_ports(protocol) && !payload.fragmented => {
+                (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+            }
             _ => (0, 0),
         };
         let (x, y) = (
@@ -51,10 +56,17 @@ impl FlowKey {
     }
 }
 
+/// Whether packets of an IP protocol begin with the ports of both ends: TCP, UDP,
+/// DCCP, SCTP and UDP-Lite.
+fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, 6 | 17 | 33 | 132 | 136)
+}
+
 fn slice(data: &[u8], link_type: LinkType) -> Option<LaxSlicedPacket<'_>> {
     match link_type {
         LinkType::ETHERNET => LaxSlicedPacket::from_ethernet(data).ok(),
         LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => LaxSlicedPacket::from_ip(data).ok(),
+        LinkType::NULL | LinkType::LOOP => LaxSlicedPacket::from_ip(data.get(4..)?).ok(),
         LinkType::LINUX_SLL => cooked(data, 14, 16),
         LinkType::LINUX_SLL2 => cooked(data, 0, 20),
         _ => None,
