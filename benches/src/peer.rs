@@ -65,6 +65,15 @@ pub struct Peer {
 /// All programs, in the order of the tables.
 pub const PEERS: &[Peer] = &[
     Peer {
+        name: "bare",
+        program: "pkt-drain",
+        ours: true,
+        arguments: &["-i", "IF", "--ring", "MIB", "--bare"],
+        writes: false,
+        usual: true,
+        report: like_tcpdump,
+    },
+    Peer {
         name: "drain",
         program: "pkt-drain",
         ours: true,

@@ -9,6 +9,7 @@ pub(crate) mod bpf;
 pub(crate) mod file;
 pub(crate) mod ifreq;
 pub(crate) mod packet;
+pub(crate) mod prefetch;
 pub(crate) mod resolve;
 pub(crate) mod ring;
 pub(crate) mod thread;

@@ -1,5 +1,6 @@
-//! The least that a use of the library costs: takes batches from an interface's
-//! ring and gives them back, without a look at the frames.
+//! The least that a capture costs: takes batches from an interface's ring and
+//! gives them back. With `--bare` the blocks of the ring are given back as they
+//! are, and their frames are not even looked for.
 //!
 //! Ends at SIGINT, and then says what tcpdump says.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
@@ -11,7 +12,7 @@ use pktrail::{Error, ErrorKind, Filter, Next, Program, Result, Source};
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "Usage: pkt-drain -i INTERFACE [--ring MIB]";
+const USAGE: &str = "Usage: pkt-drain -i INTERFACE [--ring MIB] [--bare]";
 
 fn main() -> ExitCode {
     if std::env::args().any(|word| word == "--version") {
@@ -30,11 +31,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Options> {
+/// What to capture, and whether to look at it.
+fn options() -> Result<(Options, bool)> {
     let usage = || Error::new(ErrorKind::Usage, USAGE);
-    let (mut interface, mut ring_mib) = (None, None);
+    let (mut interface, mut ring_mib, mut bare) = (None, None, false);
     let mut words = std::env::args().skip(1);
     while let Some(flag) = words.next() {
+        if flag == "--bare" {
+            bare = true;
+            continue;
+        }
         let value = words.next().ok_or_else(usage)?;
         match flag.as_str() {
             "-i" => interface = Some(value),
@@ -44,11 +50,11 @@ fn options() -> Result<Options> {
     }
     let mut options = Options::new(interface.ok_or_else(usage)?);
     options.ring_bytes = ring_mib.map(|mib| mib << 20);
-    Ok(options)
+    Ok((options, bare))
 }
 
 fn run() -> Result<()> {
-    let options = options()?;
+    let (options, bare) = options()?;
     let io = |error: nix::Error| Error::io("cannot wait for SIGINT", error.into());
     let mut wanted = SigSet::empty();
     wanted.add(Signal::SIGINT);
@@ -59,9 +65,19 @@ fn run() -> Result<()> {
     source.set_filter(&Filter::new(Program::returning(u32::MAX), None))?;
     source.start()?;
     let mut frames = 0;
+    while bare {
+        match source.discard(Duration::from_millis(100))? {
+            Some(more) => frames += more,
+            None if interrupts.read_signal().map_err(io)?.is_some() => {
+                source.stop()?;
+                break;
+            }
+            None => {}
+        }
+    }
     loop {
         match source.next_batch(Duration::from_millis(100))? {
-            Next::Batch(batch) => frames += batch.frames.len(),
+            Next::Batch(batch) => frames += batch.frames.len() as u64,
             // Only here, so that a busy ring costs no call for it.
             Next::Idle { .. } if interrupts.read_signal().map_err(io)?.is_some() => {
                 source.stop()?;
