@@ -70,7 +70,7 @@ pub const PEERS: &[Peer] = &[
         ours: true,
         arguments: &["-i", "IF", "--ring", "MIB", "--bare"],
         writes: false,
-        usual: true,
+        usual: Usual::Always,
         report: like_tcpdump,
     },
     Peer {

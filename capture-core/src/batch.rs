@@ -48,6 +48,9 @@ pub struct Batch {
     pub interfaces: Arc<Vec<Interface>>,
     /// What else stood between the frames.
     pub notes: Vec<Note>,
+    /// Whether the frames are known to ascend in time. False where nobody has
+    /// looked: then whoever has to know looks.
+    pub is_sorted: bool,
 }
 
 impl Batch {
@@ -62,7 +65,18 @@ impl Batch {
             frames,
             interfaces,
             notes: Vec::new(),
+            is_sorted: false,
         }
+    }
+
+    /// The times of the oldest and the youngest frame, in nanoseconds since 1970.
+    pub fn times(&self) -> Option<(u64, u64)> {
+        let times = || self.frames.iter().map(|info| info.timestamp_ns);
+        if self.is_sorted {
+            let (first, last) = (self.frames.first()?, self.frames.last()?);
+            return Some((first.timestamp_ns, last.timestamp_ns));
+        }
+        Some((times().min()?, times().max()?))
     }
 
     /// The frames with their bytes, in order. One whose place lies outside its

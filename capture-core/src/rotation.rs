@@ -174,8 +174,8 @@ impl Rotation {
         within(self.rules.bytes, bytes + growth)
             && within(self.rules.packets, packets + frames)
             && self.ends_ns.is_none_or(|ends| {
-                let mut times = batch.frames.iter().map(|info| info.timestamp_ns);
-                times.all(|timestamp| timestamp < ends)
+                let times = batch.times();
+                times.is_none_or(|(_, youngest)| youngest < ends)
             })
     }
 

@@ -81,6 +81,13 @@ pub trait Source: Send {
     /// What became of all frames so far: 64-bit, cumulative.
     fn account(&mut self) -> Result<SourceAccount>;
 
+    /// Whether to take a batch is so little work beside what becomes of it that
+    /// a thread of its own does not pay. An engine that has one such source, and
+    /// no filter of its own to run, asks it from the thread that owns the sink.
+    fn is_light(&self) -> bool {
+        false
+    }
+
     /// The interfaces known so far; the first is the one that counts are
     /// attributed to. May be empty until the first batch of a file.
     fn interfaces(&self) -> &[Interface];

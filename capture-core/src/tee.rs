@@ -35,6 +35,7 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
             frames: batch.frames.clone(),
             interfaces: batch.interfaces.clone(),
             notes: batch.notes.clone(),
+            is_sorted: batch.is_sorted,
         };
         let first = self.first.write(copy)?;
         Ok(either(first, self.second.write(batch)?))

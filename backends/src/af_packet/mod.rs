@@ -320,7 +320,9 @@ impl AfPacket {
             frames.sort_by_key(|info| info.timestamp_ns);
         }
         frames.first_mut()?.lost_before = self.gaps.take(number);
-        Some(Batch::new(lease, frames, self.table.interfaces()))
+        let mut batch = Batch::new(lease, frames, self.table.interfaces());
+        batch.is_sorted = true;
+        Some(batch)
     }
 
     /// Until when everything is read, given that no block was ready at `now_ns`.
@@ -566,6 +568,12 @@ impl Source for AfPacket {
 
     fn interfaces(&self) -> &[Interface] {
         self.table.as_slice()
+    }
+
+    /// A batch is a block of the ring, and what is not taken stays there. But a
+    /// thread that is to be pinned must be one of its own.
+    fn is_light(&self) -> bool {
+        self.options.cpu.is_none()
     }
 }
 

@@ -47,10 +47,14 @@ impl FileRecord {
     }
 
     pub(super) fn add(&mut self, info: &FrameInfo) {
-        let ns = info.timestamp_ns;
-        self.first_ns = Some(self.first_ns.map_or(ns, |first| first.min(ns)));
-        self.last_ns = Some(self.last_ns.map_or(ns, |last| last.max(ns)));
-        self.packets += 1;
+        self.add_all(1, (info.timestamp_ns, info.timestamp_ns));
+    }
+
+    /// Adds frames, given the times of the oldest and the youngest.
+    pub(super) fn add_all(&mut self, frames: u64, (oldest, youngest): (u64, u64)) {
+        self.first_ns = Some(self.first_ns.map_or(oldest, |first| first.min(oldest)));
+        self.last_ns = Some(self.last_ns.map_or(youngest, |last| last.max(youngest)));
+        self.packets += frames;
     }
 }
 

@@ -65,15 +65,15 @@ fn run() -> Result<()> {
     source.set_filter(&Filter::new(Program::returning(u32::MAX), None))?;
     source.start()?;
     let mut frames = 0;
-    while bare {
+    let mut asked = !bare;
+    while !asked {
         match source.discard(Duration::from_millis(100))? {
             Some(more) => frames += more,
-            None if interrupts.read_signal().map_err(io)?.is_some() => {
-                source.stop()?;
-                break;
-            }
-            None => {}
+            None => asked = interrupts.read_signal().map_err(io)?.is_some(),
         }
+    }
+    if bare {
+        source.stop()?;
     }
     loop {
         match source.next_batch(Duration::from_millis(100))? {

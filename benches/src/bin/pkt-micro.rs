@@ -214,6 +214,7 @@ impl Load {
             frames: self.frames.clone(),
             interfaces: Arc::clone(&self.interfaces),
             notes: Vec::new(),
+            is_sorted: true,
         }
     }
 }

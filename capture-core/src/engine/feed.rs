@@ -1,11 +1,10 @@
-//! A source's thread: takes what the source has, filters it where the source
-//! could not, and sends it to the merge.
+//! What is done for a source, on a thread of its own or on the engine's: takes
+//! what the source has, filters it where the source could not, and hands it on.
 
 use super::by_link_type::ByLinkType;
 use crate::{
     Batch, Error, Filter, Frame, FrameInfo, Interface, Next, Notice, Result, Source, SourceAccount,
 };
-use crossbeam_channel::Sender;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -56,87 +55,118 @@ impl Here {
     }
 }
 
-/// One source's thread.
+/// One source, and how far it is.
 pub(super) struct Feed<'a> {
     pub(super) id: usize,
-    pub(super) source: Box<dyn Source>,
+    source: Box<dyn Source>,
     /// The filter that the source could not take.
-    pub(super) filter: Option<Here>,
-    pub(super) to: Sender<Message>,
-    pub(super) stop: &'a AtomicBool,
-    pub(super) user_stop: &'a AtomicBool,
+    filter: Option<Here>,
+    stop: &'a AtomicBool,
+    user_stop: &'a AtomicBool,
     /// Whether other sources wait for this one.
-    pub(super) shared: bool,
+    shared: bool,
+    stopping: bool,
+    wait: Duration,
+    youngest_ns: u64,
+    /// Whether it was said that the source is idle.
+    told: bool,
+    accounted: Instant,
 }
 
-impl Feed<'_> {
-    /// Runs until the source ends.
-    pub(super) fn run(mut self) {
-        let result = self.pump();
-        let error = match (result, self.source.account()) {
-            (Err(error), account) => {
-                self.report(account.ok());
-                Some(error)
-            }
-            (Ok(()), Ok(account)) => {
-                self.report(Some(account));
-                None
-            }
-            (Ok(()), Err(error)) => Some(error),
-        };
-        self.send(Message::Ended {
-            source: self.id,
-            error,
-        });
-    }
-
-    fn pump(&mut self) -> Result<()> {
-        let mut stopping = false;
-        let mut wait = WAIT_BUSY;
-        let mut youngest_ns = 0;
-        let mut told = false;
-        let mut accounted = Instant::now();
-        loop {
-            let asked = self.stop.load(Ordering::Relaxed) || self.user_stop.load(Ordering::Relaxed);
-            if asked && !stopping {
-                stopping = true;
-                self.source.stop()?;
-            }
-            match self.source.next_batch(wait)? {
-                Next::Batch(batch) => {
-                    let last = batch.frames.last().map_or(0, |frame| frame.timestamp_ns);
-                    youngest_ns = youngest_ns.max(last);
-                    self.hand_over(batch)?;
-                    told = false;
-                    wait = WAIT_BUSY;
-                }
-                Next::Idle { complete_until_ns } => {
-                    // The merge still holds frames until it hears that they are
-                    // the last of their time. After that it need not be woken.
-                    let holds = complete_until_ns <= youngest_ns;
-                    if self.shared || !told {
-                        let (source, until_ns) = (self.id, complete_until_ns);
-                        self.send(Message::Complete { source, until_ns });
-                    }
-                    told = !holds;
-                    wait = if self.shared || holds {
-                        WAIT_BUSY
-                    } else {
-                        WAIT_IDLE
-                    };
-                }
-                Next::Notice(notice) => self.send(Message::Notice(notice)),
-                Next::End => return Ok(()),
-            }
-            if accounted.elapsed() >= ACCOUNT_EVERY {
-                accounted = Instant::now();
-                let account = self.source.account()?;
-                self.report(Some(account));
-            }
+impl<'a> Feed<'a> {
+    /// `stop`: the engine has enough. `user_stop`: somebody else has.
+    pub(super) fn new(
+        id: usize,
+        (source, filter): (Box<dyn Source>, Option<Here>),
+        stop: &'a AtomicBool,
+        user_stop: &'a AtomicBool,
+        shared: bool,
+    ) -> Self {
+        Self {
+            id,
+            source,
+            filter,
+            stop,
+            user_stop,
+            shared,
+            stopping: false,
+            wait: WAIT_BUSY,
+            youngest_ns: 0,
+            told: false,
+            accounted: Instant::now(),
         }
     }
 
-    fn hand_over(&mut self, mut batch: Batch) -> Result<()> {
+    /// Whether to run it between the batches that it yields is as good as a
+    /// thread of its own.
+    pub(super) fn is_light(&self) -> bool {
+        self.filter.is_none() && self.source.is_light()
+    }
+
+    /// Waits for what the source has to say, a tenth of a second at most, and
+    /// says it. Whether there can be more.
+    pub(super) fn step(&mut self, say: &mut dyn FnMut(Message)) -> bool {
+        let result = self.next(say);
+        if let Ok(true) = result {
+            return true;
+        }
+        let error = match (result, self.source.account()) {
+            (Err(error), account) => {
+                self.report(account.ok(), say);
+                Some(error)
+            }
+            (Ok(_), Ok(account)) => {
+                self.report(Some(account), say);
+                None
+            }
+            (Ok(_), Err(error)) => Some(error),
+        };
+        let source = self.id;
+        say(Message::Ended { source, error });
+        false
+    }
+
+    fn next(&mut self, say: &mut dyn FnMut(Message)) -> Result<bool> {
+        let asked = self.stop.load(Ordering::Relaxed) || self.user_stop.load(Ordering::Relaxed);
+        if asked && !self.stopping {
+            self.stopping = true;
+            self.source.stop()?;
+        }
+        match self.source.next_batch(self.wait)? {
+            Next::Batch(batch) => {
+                let last = batch.frames.last().map_or(0, |frame| frame.timestamp_ns);
+                self.youngest_ns = self.youngest_ns.max(last);
+                self.hand_over(batch, say)?;
+                self.told = false;
+                self.wait = WAIT_BUSY;
+            }
+            Next::Idle { complete_until_ns } => {
+                // The merge still holds frames until it hears that they are
+                // the last of their time. After that it need not be woken.
+                let holds = complete_until_ns <= self.youngest_ns;
+                if self.shared || !self.told {
+                    let (source, until_ns) = (self.id, complete_until_ns);
+                    say(Message::Complete { source, until_ns });
+                }
+                self.told = !holds;
+                self.wait = if self.shared || holds {
+                    WAIT_BUSY
+                } else {
+                    WAIT_IDLE
+                };
+            }
+            Next::Notice(notice) => say(Message::Notice(notice)),
+            Next::End => return Ok(false),
+        }
+        if self.accounted.elapsed() >= ACCOUNT_EVERY {
+            self.accounted = Instant::now();
+            let account = self.source.account()?;
+            self.report(Some(account), say);
+        }
+        Ok(true)
+    }
+
+    fn hand_over(&mut self, mut batch: Batch, say: &mut dyn FnMut(Message)) -> Result<()> {
         let mut filtered = 0;
         // Frames whose filter cannot be made are not accepted by it.
         let result = match &mut self.filter {
@@ -148,7 +178,7 @@ impl Feed<'_> {
             apply(filter, &mut batch);
             filtered = (before - batch.frames.len()) as u64;
         }
-        self.send(Message::Batch {
+        say(Message::Batch {
             source: self.id,
             batch,
             filtered,
@@ -156,18 +186,11 @@ impl Feed<'_> {
         result
     }
 
-    fn report(&self, account: Option<SourceAccount>) {
+    fn report(&self, account: Option<SourceAccount>, say: &mut dyn FnMut(Message)) {
         if let Some(account) = account {
-            self.send(Message::Account {
-                source: self.id,
-                account,
-            });
+            let source = self.id;
+            say(Message::Account { source, account });
         }
-    }
-
-    fn send(&self, message: Message) {
-        // The receiver outlives all feeds; were it gone, nobody would listen.
-        let _ = self.to.send(message);
     }
 }
 

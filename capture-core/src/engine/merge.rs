@@ -110,9 +110,10 @@ impl Merge {
             }
         }
         if order != Order::AsDelivered {
-            if !batch.frames.is_sorted_by_key(|frame| frame.timestamp_ns) {
+            if !batch.is_sorted && !batch.frames.is_sorted_by_key(|frame| frame.timestamp_ns) {
                 batch.frames.sort_by_key(|frame| frame.timestamp_ns);
             }
+            batch.is_sorted = true;
             if let Some(last) = batch.frames.last() {
                 let complete = last.timestamp_ns.saturating_sub(RING_DISORDER_NS);
                 lane.complete_until_ns = lane.complete_until_ns.max(complete);
@@ -153,15 +154,19 @@ impl Merge {
             } => self.ordered(self.watermark(window_ns, held_bytes))?,
         };
         batch.interfaces = Arc::clone(&self.interfaces);
-        if self.order != Order::AsDelivered {
+        if self.order != Order::AsDelivered
+            && let Some(last) = batch.frames.last()
+        {
+            let youngest = last.timestamp_ns.max(self.handed_on_ns);
+            // They ascend: if any are late, the first are.
             for frame in &mut batch.frames {
-                if frame.timestamp_ns < self.handed_on_ns {
-                    frame.marks = frame.marks.with(Marks::LATE);
-                    self.late += 1;
-                } else {
-                    self.handed_on_ns = frame.timestamp_ns;
+                if frame.timestamp_ns >= self.handed_on_ns {
+                    break;
                 }
+                frame.marks = frame.marks.with(Marks::LATE);
+                self.late += 1;
             }
+            self.handed_on_ns = youngest;
         }
         Some(batch)
     }
@@ -229,6 +234,7 @@ impl Merge {
         }
         heads.push(std::mem::take(&mut merged.frames));
         merged.frames = merge_indexes(heads);
+        merged.is_sorted = true;
         Some(merged)
     }
 }
@@ -269,6 +275,7 @@ impl Lane {
             frames: std::mem::replace(&mut batch.frames, rest),
             interfaces: Arc::clone(&batch.interfaces),
             notes: std::mem::take(&mut batch.notes),
+            is_sorted: batch.is_sorted,
         }
     }
 }

@@ -5,6 +5,10 @@
 //! merges them in time order and owns the sink. While the sink is slow the
 //! queue fills, the sources stop taking, and the loss happens, and is counted,
 //! in the kernel's rings.
+//!
+//! An only source that asks for no thread has none: the calling thread takes
+//! a batch and hands it to the sink, with nobody to be woken in between. What
+//! waits while the sink is slow then waits in the ring, where it would be anyway.
 
 mod by_link_type;
 mod feed;
@@ -169,33 +173,20 @@ impl Engine {
             error: None,
             wanted: Wanted::Yes,
             stop: &AtomicBool::new(false),
+            ticked: Instant::now(),
         };
         for (id, (source, _)) in self.feeds.iter().enumerate() {
             run.merge.announce(id, source.interfaces());
         }
         let stop = run.stop;
-        thread::scope(|scope| {
-            let (to, from) = bounded(count.max(1) * QUEUE_BATCHES);
-            for (id, (source, filter)) in self.feeds.into_iter().enumerate() {
-                let (to, user_stop, shared) = (to.clone(), &*control.stop, count > 1);
-                let feed = Feed {
-                    id,
-                    source,
-                    filter,
-                    to,
-                    stop,
-                    user_stop,
-                    shared,
-                };
-                let thread = thread::Builder::new().name(format!("capture-{id}"));
-                if let Err(cause) = thread.spawn_scoped(scope, || feed.run()) {
-                    run.fail(Error::io("cannot start a capture thread", cause));
-                    run.merge.end(id);
-                }
-            }
-            drop(to);
-            run.drive(&from);
-        });
+        let feeds = self.feeds.into_iter().enumerate();
+        let mut feeds: Vec<_> = feeds
+            .map(|(id, feed)| Feed::new(id, feed, stop, &control.stop, count > 1))
+            .collect();
+        match &mut feeds[..] {
+            [only] if only.is_light() => run.drive_alone(only),
+            _ => run.drive_all(feeds),
+        }
         run.finish()
     }
 }
@@ -219,24 +210,57 @@ struct Run<'a> {
     error: Option<Error>,
     wanted: Wanted,
     stop: &'a AtomicBool,
+    ticked: Instant,
 }
 
 impl Run<'_> {
+    /// Runs the only source on this thread.
+    fn drive_alone(&mut self, feed: &mut Feed<'_>) {
+        while feed.step(&mut |message| self.take(message)) {
+            self.deliver();
+            self.tick_if_due();
+        }
+        self.deliver();
+    }
+
+    /// Runs each source on a thread of its own.
+    fn drive_all(&mut self, feeds: Vec<Feed<'_>>) {
+        thread::scope(|scope| {
+            let (to, from) = bounded(feeds.len().max(1) * QUEUE_BATCHES);
+            for mut feed in feeds {
+                let (id, to) = (feed.id, to.clone());
+                // The receiver outlives all feeds; were it gone, nobody would listen.
+                let mut say = move |message| drop(to.send(message));
+                let run = move || while feed.step(&mut say) {};
+                let thread = thread::Builder::new().name(format!("capture-{id}"));
+                if let Err(cause) = thread.spawn_scoped(scope, run) {
+                    self.fail(Error::io("cannot start a capture thread", cause));
+                    self.merge.end(id);
+                }
+            }
+            drop(to);
+            self.drive(&from);
+        });
+    }
+
     fn drive(&mut self, from: &Receiver<Message>) {
-        let mut tick = Instant::now();
         loop {
-            match from.recv_timeout(TICK.saturating_sub(tick.elapsed())) {
+            match from.recv_timeout(TICK.saturating_sub(self.ticked.elapsed())) {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.deliver();
-            if tick.elapsed() >= TICK {
-                tick = Instant::now();
-                self.tick();
-            }
+            self.tick_if_due();
         }
         self.deliver();
+    }
+
+    fn tick_if_due(&mut self) {
+        if self.ticked.elapsed() >= TICK {
+            self.ticked = Instant::now();
+            self.tick();
+        }
     }
 
     fn take(&mut self, message: Message) {

@@ -475,6 +475,7 @@ fn part(batch: &Batch, range: std::ops::Range<usize>) -> Batch {
         frames: batch.frames.get(range).unwrap_or_default().to_vec(),
         interfaces: Arc::clone(&batch.interfaces),
         notes: Vec::new(),
+        is_sorted: batch.is_sorted,
     }
 }
 

@@ -59,10 +59,10 @@ impl Stretch {
         self.frames == 0 && !self.has_others
     }
 
-    fn add(&mut self, timestamp_ns: u64) {
-        self.first_ns = self.first_ns.min(timestamp_ns);
-        self.last_ns = self.last_ns.max(timestamp_ns);
-        self.frames = self.frames.saturating_add(1);
+    fn add(&mut self, frames: u32, (oldest, youngest): (u64, u64)) {
+        self.first_ns = self.first_ns.min(oldest);
+        self.last_ns = self.last_ns.max(youngest);
+        self.frames = self.frames.saturating_add(frames);
     }
 
     /// Takes what follows it in.
@@ -116,7 +116,13 @@ impl Indexer {
     /// A frame that goes into the next piece that is written.
     #[inline]
     pub fn frame(&mut self, info: &FrameInfo) {
-        self.open.add(info.timestamp_ns);
+        self.open.add(1, (info.timestamp_ns, info.timestamp_ns));
+    }
+
+    /// Frames that go there, given the times of the oldest and the youngest.
+    pub fn frames(&mut self, frames: usize, times: (u64, u64)) {
+        self.open
+            .add(u32::try_from(frames).unwrap_or(u32::MAX), times);
     }
 
     /// Something else goes there, which must be read whatever is looked for.

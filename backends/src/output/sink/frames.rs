@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 /// A batch that adds more than this is written in parts.
 const LARGEST_PART: u64 = 2 << 20;
-/// A batch that adds at least this much, and has its block of memory for itself,
-/// is not copied: the block is written.
-const LEAST_BLOCK: u64 = 128 << 10;
+/// A batch whose frames lie in at least so much memory, and have it for
+/// themselves, is not copied: the memory is written.
+const LEAST_BLOCK: u32 = 128 << 10;
 
 impl FileSink {
     /// Takes what came before there was a file.
@@ -35,32 +35,22 @@ impl FileSink {
             self.interfaces = Arc::clone(&batch.interfaces);
         }
         self.prepare(&batch)?;
-        let growth = self.format.growth(&batch);
         // Written in place, a block can be as long as its memory.
         let memory = batch.blocks.first().map_or(0, |block| block.bytes().len());
-        let most = growth.max(memory as u64);
-        let file_bytes = self.file_bytes();
-        let packets = self.record.packets;
-        let fits = self
-            .rotation
-            .as_ref()
-            .is_none_or(|rotation| rotation.fits(&batch, file_bytes, packets, most));
-        let batch = match fits && growth >= LEAST_BLOCK {
+        let batch = match span(&batch) >= LEAST_BLOCK && self.fits(&batch, memory as u64) {
             true => match self.take_block(batch)? {
                 Some(batch) => batch,
                 None => return Ok(Flow::Continue),
             },
             false => batch,
         };
-        if !fits || growth > LARGEST_PART {
+        let growth = self.format.growth(&batch);
+        if growth > LARGEST_PART || !self.fits(&batch, growth) {
             return self.take_in_parts(&batch);
         }
         self.format.batch(&batch, self.stage.out())?;
         self.buffered += batch.frames.len() as u64;
-        for info in &batch.frames {
-            self.record.add(info);
-            self.index.frame(info);
-        }
+        self.note_frames(&batch);
         if !batch.notes.is_empty() {
             self.index.other();
         }
@@ -70,18 +60,32 @@ impl FileSink {
         Ok(Flow::Continue)
     }
 
+    /// Whether all of a batch belongs into the file, which would grow by `growth`
+    /// bytes at most.
+    fn fits(&self, batch: &Batch, growth: u64) -> bool {
+        let (bytes, packets) = (self.file_bytes(), self.record.packets);
+        let rotation = self.rotation.as_ref();
+        rotation.is_none_or(|rotation| rotation.fits(batch, bytes, packets, growth))
+    }
+
+    /// Notes what goes into the file, for what is said of it and its index.
+    fn note_frames(&mut self, batch: &Batch) {
+        if let Some(times) = batch.times() {
+            let frames = batch.frames.len();
+            self.record.add_all(frames as u64, times);
+            self.index.frames(frames, times);
+        }
+    }
+
     /// Writes the batch's own memory, if it can be made part of the file where
     /// it lies. Otherwise the batch comes back.
     pub(super) fn take_block(&mut self, mut batch: Batch) -> Result<Option<Batch>> {
         let Some(len) = self.format.in_place(&mut batch) else {
             return Ok(Some(batch));
         };
-        for info in &batch.frames {
-            self.record.add(info);
-        }
         self.flush()?;
-        // What is in the buffer belongs to another place.
-        batch.frames.iter().for_each(|info| self.index.frame(info));
+        // What was in the buffer belongs to another place.
+        self.note_frames(&batch);
         let Some(target) = &mut self.target else {
             return Ok(None);
         };
@@ -177,5 +181,13 @@ impl FileSink {
                 Ok(Flow::Stop)
             }
         }
+    }
+}
+
+/// How much memory the frames of a batch take, with what lies between them.
+fn span(batch: &Batch) -> u32 {
+    match &batch.frames[..] {
+        [first, .., last] => last.offset.saturating_sub(first.offset),
+        _ => 0,
     }
 }
