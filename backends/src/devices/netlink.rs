@@ -4,9 +4,13 @@
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
+#[cfg(feature = "trace")]
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+#[cfg(feature = "trace")]
+use netlink_packet_route::route::RouteMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use pktrail_core::{Error, ErrorKind, Result};
 use std::io;
@@ -52,6 +56,24 @@ impl Netlink {
             }
         })?;
         Ok(addresses)
+    }
+
+    /// All routes of a family, of every table.
+    #[cfg(feature = "trace")]
+    pub(crate) fn routes(&mut self, family: AddressFamily) -> Result<Vec<RouteMessage>> {
+        let mut routes = Vec::new();
+        let mut question = RouteMessage::default();
+        question.header.address_family = family;
+        self.ask(
+            RouteNetlinkMessage::GetRoute(question),
+            NLM_F_DUMP,
+            |answer| {
+                if let RouteNetlinkMessage::NewRoute(route) = answer {
+                    routes.push(route);
+                }
+            },
+        )?;
+        Ok(routes)
     }
 
     /// Frames that devices say they lost for want of buffers: of the link with

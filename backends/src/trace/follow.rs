@@ -3,6 +3,7 @@
 //! Owns when an event is due and the arithmetic at the end.
 
 use super::Tracer;
+use super::facts::Facts;
 use super::rules::{RulePlan, Watch};
 use pktrail_core::trail::{Joiner, Sequences, Settings, Trail, Window};
 use pktrail_core::{Filter, Result};
@@ -22,6 +23,8 @@ pub struct Followed {
     newest_ns: u64,
     heard: Instant,
     rules: Option<Watch>,
+    facts: Facts,
+    notices: Vec<String>,
 }
 
 /// What became of every event: produced = shown + lost.
@@ -53,7 +56,14 @@ impl Followed {
             newest_ns: 0,
             heard: Instant::now(),
             rules: None,
+            facts: Facts::default(),
+            notices: Vec::new(),
         }
+    }
+
+    /// What happened to the namespaces since this was asked last, a sentence each.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Also tells which rules of nftables packets meet, in these namespaces (all that have a name,
@@ -84,6 +94,7 @@ impl Followed {
             self.joiner.push(ordered);
         }
         self.joiner.expire(now_ns);
+        self.follow_namespaces();
         Ok(self.ended())
     }
 
@@ -127,8 +138,27 @@ impl Followed {
         Ok(())
     }
 
+    fn follow_namespaces(&mut self) {
+        let moved = self.tracer.follow_namespaces();
+        self.notices.extend(moved.notices);
+        if let Some(rules) = &mut self.rules {
+            let mut plan = RulePlan::default();
+            for path in moved.adopted {
+                rules.add(Some(path), &mut plan);
+            }
+            let refused = plan.refused.into_iter();
+            self.notices.extend(
+                refused.map(|(name, why)| format!("rules of {name} are not traced: {why}")),
+            );
+        }
+    }
+
     fn ended(&mut self) -> Vec<Trail> {
         let mut ended: Vec<Trail> = std::iter::from_fn(|| self.joiner.pop()).collect();
+        for trail in ended.iter_mut().filter(|trail| trail.verdict.is_drop()) {
+            let namespaces = self.tracer.namespaces();
+            self.facts.add(trail, |inode| namespaces.place(inode));
+        }
         if let Some(rules) = &mut self.rules {
             rules.poll();
             ended.iter_mut().for_each(|trail| rules.join(trail));

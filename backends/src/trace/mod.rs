@@ -4,6 +4,8 @@
 //! Owns loading, attaching, the ring, and the names of interfaces and namespaces. Which events
 //! are one packet's is decided by `pktrail_core::trail`. Needs no kprobes.
 
+mod adopt;
+mod facts;
 mod filter;
 mod follow;
 mod names;
@@ -15,6 +17,7 @@ mod slot;
 
 use crate::netns;
 use crate::sys::bpf;
+pub use adopt::Moved;
 pub use filter::with_filter;
 pub use follow::{Followed, Summary};
 use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType};
@@ -100,7 +103,10 @@ pub struct Produced {
 pub struct Tracer {
     // Dropped first, so that nothing reports any more.
     links: Vec<Link>,
-    hooks: Vec<OwnedFd>,
+    /// By what was entered; the empty name is one's own namespace.
+    hooks: HashMap<String, Vec<OwnedFd>>,
+    /// Namespaces were chosen: new ones are left alone.
+    chosen: bool,
     rings: Rings,
     object: Object,
     /// What was read last. Events that keep their frames share it.
@@ -146,14 +152,19 @@ impl Tracer {
         let links = attach_tracepoints(&object, &mut plan)?;
         let places: Vec<Option<&str>> = match &selection.namespaces[..] {
             [] => std::iter::once(None)
-                .chain(namespaces.names().map(Some))
+                .chain(namespaces.paths().map(Some))
                 .collect(),
             names => names.iter().map(|name| Some(name.as_str())).collect(),
         };
-        let hooks = attach_hooks(&object, &places, &mut plan);
+        let mut hooks = HashMap::new();
+        for place in places {
+            let links = attach_hooks(&object, &[place], &mut plan);
+            hooks.insert(place.unwrap_or("").to_owned(), links);
+        }
         Ok(Self {
             links,
             hooks,
+            chosen: !selection.namespaces.is_empty(),
             rings,
             object,
             batch: Arc::default(),
@@ -432,7 +443,12 @@ fn attach_hooks(object: &Object, places: &[Option<&str>], plan: &mut Plan) -> Ve
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_unstable();
-    plan.attached.extend(counts);
+    for (point, places) in counts {
+        match plan.attached.iter_mut().find(|(known, _)| *known == point) {
+            Some((_, known)) => *known += places,
+            None => plan.attached.push((point, places)),
+        }
+    }
     links
 }
 

@@ -8,12 +8,13 @@ use pktrail_core::{Error, Result};
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Where tools keep namespaces by name: iproute2, then Docker.
 const PLACES: [&str; 2] = ["/run/netns", "/var/run/docker/netns"];
-/// An unknown namespace is not looked for more often than that.
-const AGAIN: Duration = Duration::from_millis(500);
+/// Namespaces are not looked for more often than that.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The inode of the network namespace of this thread.
 pub(super) fn own_inode() -> Result<u32> {
@@ -22,50 +23,151 @@ pub(super) fn own_inode() -> Result<u32> {
     Ok(u32::try_from(status.ino()).unwrap_or(0))
 }
 
-/// Names of namespaces by inode.
+/// A namespace, as it can be named and entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    name: String,
+    path: String,
+    /// It is still there.
+    alive: bool,
+}
+
+/// What has changed among the namespaces.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Paths of those that are new.
+    pub(super) new: Vec<String>,
+    /// Names and paths of those that are gone.
+    pub(super) gone: Vec<(String, String)>,
+}
+
+/// Names of namespaces by inode: of those that iproute2 or Docker have named, and of the others by
+/// a process that is in them.
 pub(super) struct Namespaces {
-    names: HashMap<u32, String>,
+    known: HashMap<u32, Known>,
+    own: u32,
     read: Instant,
+    /// Something was seen in a namespace that is not known.
+    strange: bool,
 }
 
 impl Namespaces {
     pub(super) fn read() -> Self {
-        let mut names = HashMap::new();
-        for place in PLACES {
-            let entries = fs::read_dir(place).into_iter().flatten().flatten();
-            for entry in entries {
-                let inode = fs::metadata(entry.path()).map(|status| status.ino());
-                if let Some(inode) = inode.ok().and_then(|inode| u32::try_from(inode).ok()) {
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    names.entry(inode).or_insert(name);
-                }
-            }
-        }
-        Self {
-            names,
+        let mut namespaces = Self {
+            known: HashMap::new(),
+            own: own_inode().unwrap_or(0),
             read: Instant::now(),
-        }
+            strange: false,
+        };
+        namespaces.known = found(true);
+        namespaces
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.values().map(String::as_str)
+    /// The paths of all but one's own.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let others = self.known.iter().filter(|(inode, _)| **inode != self.own);
+        others.map(|(_, known)| known.path.as_str())
     }
 
     /// The name of an inode.
     pub(super) fn name(&self, inode: u32) -> Option<&str> {
-        self.names.get(&inode).map(String::as_str)
+        self.known.get(&inode).map(|known| known.name.as_str())
     }
 
-    /// Something was seen in a namespace. One that is not known may be new.
+    /// How to enter the namespace of an inode: a path, or `None` for one's own.
+    pub(super) fn place(&self, inode: u32) -> Option<Option<String>> {
+        match inode == self.own {
+            true => Some(None),
+            false => self.known.get(&inode).map(|known| Some(known.path.clone())),
+        }
+    }
+
+    /// Something was seen in a namespace.
     pub(super) fn see(&mut self, inode: u32) {
-        if !self.names.contains_key(&inode) && self.read.elapsed() > AGAIN {
-            let known = std::mem::replace(self, Self::read());
-            // What is gone by now still has trails to be shown.
-            for (inode, name) in known.names {
-                self.names.entry(inode).or_insert(name);
+        self.strange |= inode != 0 && !self.known.contains_key(&inode);
+    }
+
+    /// Looks for what is new and what is gone, now and then.
+    pub(super) fn follow(&mut self) -> Changed {
+        let mut changed = Changed::default();
+        if self.read.elapsed() < AGAIN {
+            return changed;
+        }
+        self.read = Instant::now();
+        // Processes are looked through only where that can tell something.
+        let now = found(std::mem::take(&mut self.strange));
+        for (inode, known) in &mut self.known {
+            // What is gone still has trails to be shown.
+            let is_named = !known.path.starts_with("/proc/");
+            if known.alive && is_named && !now.contains_key(inode) {
+                known.alive = false;
+                changed.gone.push((known.name.clone(), known.path.clone()));
+            }
+        }
+        for (inode, found) in now {
+            match self.known.get_mut(&inode) {
+                Some(known) if known.alive && !known.path.starts_with("/proc/") => {}
+                Some(known) => {
+                    // It has a name by now, or its number is used again.
+                    let is_new = !known.alive;
+                    *known = found;
+                    if is_new {
+                        changed.new.push(known.path.clone());
+                    }
+                }
+                None => {
+                    changed.new.push(found.path.clone());
+                    self.known.insert(inode, found);
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// The namespaces that are there; those without a name only `with_processes`.
+fn found(with_processes: bool) -> HashMap<u32, Known> {
+    let mut known: HashMap<u32, Known> = HashMap::new();
+    let mut add = |path: String, name: String| {
+        let inode = fs::metadata(&path).map(|status| status.ino());
+        if let Some(inode) = inode.ok().and_then(|inode| u32::try_from(inode).ok()) {
+            known.entry(inode).or_insert(Known {
+                name,
+                path,
+                alive: true,
+            });
+        }
+    };
+    for place in PLACES {
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A file that is no namespace (yet) has the inode of its file system.
+            if is_namespace(&entry.path()) {
+                add(format!("{place}/{name}"), name);
             }
         }
     }
+    add("/proc/1/ns/net".to_owned(), "host".to_owned());
+    if with_processes {
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = entry.file_name().to_string_lossy().into_owned();
+            if pid.parse::<u32>().is_ok() {
+                let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+                add(
+                    format!("/proc/{pid}/ns/net"),
+                    format!("{}:{pid}", name.trim()),
+                );
+            }
+        }
+    }
+    known
+}
+
+/// Namespaces lie on a file system of their own, mounted on the file.
+fn is_namespace(path: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|status| status.dev()).ok();
+    let own = device(Path::new("/proc/self/ns/net"));
+    own.is_some() && device(path) == own
 }
 
 /// Names that the interfaces of all namespaces have and had.

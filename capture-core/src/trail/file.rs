@@ -326,6 +326,7 @@ fn comments(
         lines.push(format!("= {}", words::verdict(trail, names)));
         let (sentence, advice) = words::advice(trail);
         lines.extend(sentence);
+        lines.extend(words::facts(trail).iter().cloned());
         lines.extend(advice.map(|advice| format!("Try: {advice}")));
     }
     lines.iter().map(|line| squeezed(line)).collect()

@@ -151,6 +151,15 @@ impl Trail {
         }
     }
 
+    /// The event that tells last where the packet was. One without an interface may only know the
+    /// namespace of the socket that the packet came from.
+    pub fn last_place(&self) -> Option<&Event> {
+        let events = || self.hops.iter().rev().map(|hop| &hop.event);
+        events()
+            .find(|event| event.interface != 0)
+            .or_else(|| events().find(|event| event.netns != 0))
+    }
+
     /// The last hop of a role.
     pub fn last(&self, role: Role) -> Option<&Hop> {
         let mut hops = self.hops.iter().rev();

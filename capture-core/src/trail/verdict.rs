@@ -65,6 +65,8 @@ pub struct Dropped {
     pub hook: Option<(&'static str, &'static str)>,
     /// The rule, if rules were traced.
     pub rule: Option<RuleStep>,
+    /// What the configuration of the namespace says about it, a sentence each.
+    pub facts: Vec<String>,
     /// What it means.
     pub cause: Option<&'static Cause>,
 }
@@ -151,6 +153,7 @@ fn dropped(hops: &[Hop], reason: &str, function: &str) -> Dropped {
         function: function.to_owned(),
         hook: hook.and_then(|gap| Some((gap.hook.name(), gap.behind()?))),
         rule: None,
+        facts: Vec::new(),
         cause: cause::find(reason, function, hops),
     }
 }

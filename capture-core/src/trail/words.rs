@@ -379,8 +379,7 @@ pub fn verdict(trail: &Trail, names: &dyn Names) -> String {
             format!("{} by {place}", trail.verdict)
         }
         Verdict::Dropped(_) | Verdict::Lost => {
-            let known = trail.hops.iter().rev().find(|hop| hop.event.netns != 0);
-            match known.map(|hop| place(names, &hop.event)) {
+            match trail.last_place().map(|event| place(names, event)) {
                 Some(place) => format!("{}; last seen at {place}", trail.verdict),
                 None => trail.verdict.to_string(),
             }
@@ -404,6 +403,14 @@ pub fn advice(trail: &Trail) -> (Option<String>, Option<String>) {
     let sentence = dropped.cause.map(|cause| cause.sentence.to_owned());
     let advice = dropped.cause.and_then(|cause| cause.advice);
     (sentence, advice.map(str::to_owned))
+}
+
+/// What the configuration says about a drop.
+pub fn facts(trail: &Trail) -> &[String] {
+    match &trail.verdict {
+        Verdict::Dropped(dropped) => &dropped.facts,
+        _ => &[],
+    }
 }
 
 /// The packet's name, what it is, and where it came from.
@@ -436,6 +443,9 @@ pub fn block(trail: &Trail, names: &dyn Names, time: &str, detail: Detail) -> St
     let (sentence, advice) = advice(trail);
     if let Some(sentence) = sentence {
         let _ = writeln!(text, "    {sentence}");
+    }
+    for fact in facts(trail) {
+        let _ = writeln!(text, "    {fact}");
     }
     if let Some(advice) = advice {
         let _ = writeln!(text, "    Try: {advice}");

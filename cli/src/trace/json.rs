@@ -170,6 +170,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
         "table": hook.map(|(_, table)| table),
         "rule": dropped.and_then(|dropped| dropped.rule.as_ref()).map(|step| rule(step, None)),
         "cause": cause,
+        "facts": words::facts(trail),
         "advice": advice,
     })
 }

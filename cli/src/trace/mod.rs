@@ -141,6 +141,9 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     while !shown.is_full() && !is_over() {
         let trails = followed.next(Duration::from_millis(50))?;
         shown.take(trails, followed.tracer())?;
+        for notice in followed.take_notices() {
+            report::note(&notice);
+        }
     }
     let (trails, summary) = followed.finish()?;
     shown.take(trails, followed.tracer())?;

@@ -1,5 +1,7 @@
 //! `pktrail trace` as a program: what it shows, writes and says. Needs root.
 
+mod causes;
 mod files;
+mod namespaces;
 mod rules;
 mod shown;

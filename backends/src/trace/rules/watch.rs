@@ -28,6 +28,7 @@ type Watched = (Option<String>, RuleTrace);
 pub(in crate::trace) struct Watch {
     watched: Vec<Watched>,
     rules: Rules,
+    filter: Option<Filter>,
     overflows: u64,
 }
 
@@ -38,20 +39,22 @@ impl Watch {
             [] => {
                 let all = Namespaces::read();
                 let mut places = vec![None];
-                places.extend(all.names().map(|name| Some(name.to_owned())));
+                places.extend(all.paths().map(|path| Some(path.to_owned())));
                 places
             }
             names => names.iter().cloned().map(Some).collect(),
         };
         let (mut watch, mut plan) = (Self::default(), RulePlan::default());
+        watch.filter = filter.cloned();
         for place in places {
-            watch.add(place, filter, &mut plan);
+            watch.add(place, &mut plan);
         }
         (watch, plan)
     }
 
     /// Begins in one namespace, if it has rules.
-    fn add(&mut self, place: Option<String>, filter: Option<&Filter>, plan: &mut RulePlan) {
+    pub(in crate::trace) fn add(&mut self, place: Option<String>, plan: &mut RulePlan) {
+        let filter = self.filter.as_ref();
         let name = place.as_deref().unwrap_or("this namespace").to_owned();
         let begin = || -> Result<_> {
             let inode = names::own_inode()?;
