@@ -61,8 +61,9 @@ fn rerun(target: &str, tests: &[&str]) {
     let variable = format!("PKTRAIL_TEST_{target}");
     let binary = std::env::var_os(&variable)
         .unwrap_or_else(|| panic!("no {variable}: run `scripts/test kernels_guest`"));
+    // Those that a machine may refuse are run here too.
     let output = Command::new(binary)
-        .args(["--test-threads=1", "--exact"])
+        .args(["--test-threads=1", "--exact", "--include-ignored"])
         .args(tests)
         .output()
         .expect("the test binary runs");
@@ -124,6 +125,26 @@ fn the_verifier_takes_every_filter_as_a_packet_program() {
 
 #[test]
 fn the_kernel_runs_filters_to_the_verdicts_of_the_interpreter() {
-    let list = "the_list_of_expressions_is_run_by_the_kernel_as_here";
-    rerun("filter_ebpf_netns", &[list]);
+    let tests = [
+        "the_list_of_expressions_is_run_by_the_kernel_as_here",
+        "skb::the_list_of_expressions_is_judged_inside_the_kernel_as_here",
+        "skb::a_tag_beside_the_packet_is_seen",
+        "skb::facts_beside_the_packet_are_seen",
+        "skb::far_bytes_are_read_on_demand",
+    ];
+    rerun("filter_ebpf_netns", &tests);
+}
+
+/// At tracepoints and, other than on some machines, at functions.
+#[test]
+fn packets_are_filtered_in_the_programs_that_trace_them() {
+    let tests = [
+        "a_filter_that_is_too_large_is_refused",
+        "a_tag_is_seen_in_the_packet_and_beside_it",
+        "datagrams_are_counted_where_they_pass",
+        "functions_are_filtered_before_the_link_layer_is_there",
+        "packets_of_a_tunnel_begin_with_ip",
+        "without_a_filter_everything_matches",
+    ];
+    rerun("filter_skb_netns", &tests);
 }
