@@ -78,9 +78,11 @@ INLINE int describe(struct packet *packet, struct sk_buff___here *skb, int recei
 	packet->queue = skb->queue_mapping;
 	packet->protocol = __builtin_bswap16(skb->protocol);
 	packet->packet_type = BITS(skb, pkt_type);
-	packet->tag_present = skb->vlan_all != 0;
+	/* A bit until 6.1. */
 	if (__builtin_preserve_field_info(skb->vlan_present, EXISTS))
 		packet->tag_present = BITS(skb, vlan_present);
+	else
+		packet->tag_present = skb->vlan_all != 0;
 	packet->tag = skb->vlan_tci;
 	return 1;
 }
