@@ -8,6 +8,7 @@
 //! ```
 
 pub mod cause;
+pub mod diagram;
 pub mod event;
 pub mod file;
 pub mod fingerprint;

@@ -49,7 +49,7 @@ pub enum Verdict {
         into: TrailId,
     },
     /// It was thrown away.
-    Dropped(Dropped),
+    Dropped(Box<Dropped>),
     /// No more was heard of it.
     Lost,
 }
@@ -83,7 +83,7 @@ impl Verdict {
             return Self::Lost;
         };
         if let Happening::Dropped { reason, function } = &last.event.happening {
-            return Self::Dropped(dropped(hops, reason, function));
+            return Self::Dropped(Box::new(dropped(hops, reason, function)));
         }
         let mut is_gone = true;
         let mut telling = None;

@@ -152,7 +152,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
         _ => None,
     };
     let (dropped, into) = match &trail.verdict {
-        Verdict::Dropped(dropped) => (Some(dropped), None),
+        Verdict::Dropped(dropped) => (Some(&**dropped), None),
         Verdict::Merged { into } => (None, Some(into.to_string())),
         _ => (None, None),
     };

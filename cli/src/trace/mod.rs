@@ -60,6 +60,9 @@ struct Trace {
     /// Write the packets as each device saw them to a pcapng file, with their trails as comments
     #[arg(short = 'w', long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// Draw the way of packets on the map of Linux' packet flow: FILE ends with .svg or .html
+    #[arg(long, value_name = "FILE")]
+    diagram: Option<PathBuf>,
     /// Print trails as well while writing a file
     #[arg(long)]
     print: bool,
@@ -120,6 +123,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     if args.print && args.write.is_none() {
         return Err(usage("--print has a meaning only with -w FILE"));
     }
+    show::check_diagram(args.diagram.as_deref())?;
     let wanted = wanted(&args)?;
     let control = Control::default();
     Signals::install(&control)?;

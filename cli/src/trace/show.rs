@@ -4,17 +4,39 @@
 
 use super::file::TrailFile;
 use super::{Trace, json};
-use crate::print;
-use pktrail::Result;
+use crate::plan::usage;
+use crate::{print, report};
 use pktrail::names::SystemNames;
 use pktrail::text::Names as _;
 use pktrail::trace::{Summary, Tracer};
+use pktrail::trail::diagram::Diagram;
 use pktrail::trail::top::By;
 use pktrail::trail::words::Detail;
 use pktrail::trail::{Top, Trail, Wanted, words};
+use pktrail::{Error, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Rows of a summary.
 const MOST_ROWS: usize = 20;
+
+fn is_html(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "html")
+}
+
+/// Refuses a name that does not say what is to be drawn, before anything is traced.
+pub(super) fn check_diagram(path: Option<&Path>) -> Result<()> {
+    match path {
+        Some(path) if !is_html(path) && path.extension().is_none_or(|end| end != "svg") => {
+            let what = format!(
+                "--diagram {}: the name must end with .svg or .html",
+                path.display()
+            );
+            Err(usage(what))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Takes trails as they end.
 pub(super) struct Shown {
@@ -25,6 +47,7 @@ pub(super) struct Shown {
     rankings: Vec<By>,
     top: Top,
     file: Option<TrailFile>,
+    diagram: Option<(PathBuf, Diagram)>,
     prints: bool,
     clock: SystemNames,
 }
@@ -35,6 +58,7 @@ impl Shown {
         Ok(Self {
             prints: args.top.is_empty() && (file.is_none() || args.print),
             file,
+            diagram: args.diagram.clone().map(|path| (path, Diagram::default())),
             wanted,
             left: args.count.unwrap_or(u64::MAX),
             is_json: args.json,
@@ -65,6 +89,9 @@ impl Shown {
             if let Some(file) = &mut self.file {
                 file.push(&trail, tracer);
             }
+            if let Some((_, diagram)) = &mut self.diagram {
+                diagram.add(&trail, tracer);
+            }
             if !self.prints {
                 continue;
             }
@@ -83,6 +110,19 @@ impl Shown {
     pub(super) fn finish(self, summary: &Summary) -> Result<()> {
         if let Some(file) = self.file {
             file.finish(summary)?;
+        }
+        if let Some((path, diagram)) = self.diagram {
+            let text = match is_html(&path) {
+                true => diagram.html(),
+                false => diagram.svg(),
+            };
+            let failed = |cause| Error::io(format!("cannot write {}", path.display()), cause);
+            fs::write(&path, text).map_err(failed)?;
+            if diagram.left_out() > 0 {
+                let count = diagram.left_out();
+                let more = format!("{count} more packets are not in the diagram: a filter helps");
+                report::note(&more);
+            }
         }
         for by in &self.rankings {
             print(&match self.is_json {

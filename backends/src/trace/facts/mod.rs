@@ -12,7 +12,6 @@ use crate::netns;
 use libbpf_rs::query::ProgInfoIter;
 use netlink_packet_route::link::{LinkAttribute, LinkXdp};
 use pktrail_core::Result;
-use pktrail_core::trail::verdict::Dropped;
 use pktrail_core::trail::{Trail, Tuple, Verdict};
 use std::collections::HashMap;
 use std::fs;
@@ -77,10 +76,7 @@ impl Facts {
 
 /// Which question fits a drop.
 fn question(trail: &Trail) -> Option<Question> {
-    let Verdict::Dropped(Dropped {
-        reason, function, ..
-    }) = &trail.verdict
-    else {
+    let Verdict::Dropped(dropped) = &trail.verdict else {
         return None;
     };
     let mut packets = trail
@@ -92,7 +88,7 @@ fn question(trail: &Trail) -> Option<Question> {
     let to = tuple.destination.ip();
     let hop = trail.hops.iter().rev().find(|hop| hop.event.interface != 0);
     let interface = hop.map_or(0, |hop| hop.event.interface);
-    Some(match (reason.as_str(), function.as_str()) {
+    Some(match (dropped.reason.as_str(), dropped.function.as_str()) {
         ("IP_RPFILTER", _) => Question::WayBack(tuple.source.ip(), interface),
         ("XDP", _) | (_, "veth_xdp_rcv_skb" | "do_xdp_generic") => Question::Xdp(interface),
         ("NEIGH_FAILED" | "NEIGH_QUEUEFULL" | "NEIGH_CREATEFAIL", _) => Question::NextHop(to),

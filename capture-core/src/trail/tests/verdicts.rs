@@ -10,7 +10,7 @@ fn drop_of(stage: Stage) -> super::super::verdict::Dropped {
                 verdict: Verdict::Dropped(dropped),
                 ..
             },
-        ] => dropped.clone(),
+        ] => (**dropped).clone(),
         other => panic!("{other:?}"),
     }
 }
