@@ -119,9 +119,7 @@ impl Batch {
     }
 }
 
-fn slice(block: &[u8], offset: u32, len: u32) -> &[u8] {
-    let start = offset as usize;
-    block
-        .get(start..start.saturating_add(len as usize))
-        .unwrap_or_default()
+pub(crate) fn slice(block: &[u8], offset: u32, len: u32) -> &[u8] {
+    let from = block.get(offset as usize..).unwrap_or_default();
+    from.get(..len as usize).unwrap_or_default()
 }

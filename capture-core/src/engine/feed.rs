@@ -2,9 +2,8 @@
 //! what the source has, filters it where the source could not, and hands it on.
 
 use super::by_link_type::ByLinkType;
-use crate::{
-    Batch, Error, Filter, Frame, FrameInfo, Interface, Next, Notice, Result, Source, SourceAccount,
-};
+use crate::filter::{Selection, select};
+use crate::{Batch, Error, Filter, FrameInfo, Next, Notice, Result, Source, SourceAccount};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -45,13 +44,14 @@ pub(super) enum Here {
 }
 
 impl Here {
-    /// How much of a frame to keep, if any.
-    fn accepts(&self, frame: &Frame<'_>, interface: &Interface) -> Option<u32> {
-        let filter = match self {
-            Self::Same(filter) => filter,
-            Self::ByLinkType(filters) => filters.filter(interface.link_type)?,
-        };
-        filter.accepts(frame, interface)
+    /// How much to keep of each frame.
+    fn select(&self, batch: &Batch, selection: &mut Selection) {
+        match self {
+            Self::Same(filter) => filter.select(batch, selection),
+            Self::ByLinkType(filters) => {
+                select(batch, |link_type| filters.filter(link_type), selection);
+            }
+        }
     }
 }
 
@@ -61,6 +61,7 @@ pub(super) struct Feed<'a> {
     source: Box<dyn Source>,
     /// The filter that the source could not take.
     filter: Option<Here>,
+    selection: Selection,
     stop: &'a AtomicBool,
     user_stop: &'a AtomicBool,
     /// Whether other sources wait for this one.
@@ -86,6 +87,7 @@ impl<'a> Feed<'a> {
             id,
             source,
             filter,
+            selection: Selection::default(),
             stop,
             user_stop,
             shared,
@@ -175,7 +177,8 @@ impl<'a> Feed<'a> {
         };
         if let Some(filter) = &self.filter {
             let before = batch.frames.len();
-            apply(filter, &mut batch);
+            filter.select(&batch, &mut self.selection);
+            apply(self.selection.kept(), &mut batch);
             filtered = (before - batch.frames.len()) as u64;
         }
         say(Message::Batch {
@@ -194,13 +197,9 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Keeps the frames that `filter` accepts, as much of each as it says.
-fn apply(filter: &Here, batch: &mut Batch) {
-    let verdicts: Vec<Option<u32>> = batch
-        .iter()
-        .map(|frame| filter.accepts(&frame, batch.interface(frame.info)?))
-        .collect();
-    let mut verdicts = verdicts.into_iter();
+/// Keeps so many bytes of each frame, and no frame of which none are kept.
+fn apply(selected: &[u32], batch: &mut Batch) {
+    let mut verdicts = selected.iter();
     let mut kept = 0;
     let mut moved = Vec::with_capacity(batch.notes.len());
     let mut notes = std::mem::take(&mut batch.notes).into_iter().peekable();
@@ -211,12 +210,10 @@ fn apply(filter: &Here, batch: &mut Batch) {
             moved.push(note);
         }
         index += 1;
-        let Some(snaplen) = verdicts.next().flatten() else {
-            return false;
-        };
+        let snaplen = verdicts.next().copied().unwrap_or(0);
         frame.caplen = frame.caplen.min(snaplen);
-        kept += 1;
-        true
+        kept += usize::from(snaplen > 0);
+        snaplen > 0
     });
     moved.extend(notes.map(|mut note| {
         note.before = kept;

@@ -5,7 +5,7 @@ use super::ir::graph::{Goal, Graph};
 use super::ir::refine::refine;
 use super::lang::{Expr, Mistake};
 use super::meaning::meaning;
-use super::walk::Decision;
+use super::steps::Decision;
 use super::{Filter, Instruction, LiveTarget, Program, Resolver, Target, classic, lang};
 use crate::{Error, ErrorKind, Result};
 use std::sync::Arc;

@@ -15,11 +15,14 @@ mod explain;
 mod ir;
 mod lang;
 mod listing;
+mod look;
 mod meaning;
 mod names;
 mod op;
 mod parse;
 mod run;
+mod select;
+mod steps;
 mod target;
 mod walk;
 
@@ -28,12 +31,14 @@ pub use ebpf::{EbpfContext, EbpfInstruction, ebpf_listing};
 pub use explain::{Explanation, explain};
 pub use lang::{Mistake, caret};
 pub use names::{NoNames, Resolver, Service};
+pub use select::Selection;
+pub(crate) use select::select;
 pub use target::{LiveTarget, Target};
 
 use crate::{Error, ErrorKind, Frame, FrameInfo, Interface, Result};
 use ancillary::Subject;
 use std::sync::Arc;
-use walk::Decision;
+use steps::Decision;
 
 /// One classic BPF instruction, as in the kernel's `struct sock_filter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,18 +3,23 @@
 //! --nocapture`). Times are not asserted, but in such a build a ratio is.
 
 use crate::dice::Dice;
-use crate::{compiled, packets};
+use crate::{batch, compiled, packets};
 use pcap::{Capture, Linktype};
-use pktrail_core::{FrameInfo, Interface, LinkType};
+use pktrail_core::LinkType;
+use pktrail_core::filter::Selection;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// The least of several runs.
-fn least(rounds: usize, mut run: impl FnMut()) -> Duration {
+/// The least time of several runs.
+fn least<T>(run: impl FnMut() -> T) -> Duration {
+    least_of(if cfg!(debug_assertions) { 1 } else { 30 }, run)
+}
+
+fn least_of<T>(rounds: usize, mut run: impl FnMut() -> T) -> Duration {
     let each = (0..rounds).map(|_| {
         let begin = Instant::now();
-        run();
+        black_box(run());
         begin.elapsed()
     });
     each.min().unwrap_or_default()
@@ -38,9 +43,7 @@ fn speed_of_compiling() {
         ("100 hosts", hundred.as_str(), 20),
         ("1,000 hosts", thousand.as_str(), 5),
     ] {
-        let took = least(rounds, || {
-            black_box(compiled(LinkType::ETHERNET, text).expect(name));
-        });
+        let took = least_of(rounds, || compiled(LinkType::ETHERNET, text).expect(name));
         println!("compiling {name}: {took:?}");
     }
 }
@@ -49,54 +52,55 @@ fn speed_of_compiling() {
 fn speed_of_running() {
     let mut dice = Dice::new(7);
     let frames: Vec<_> = (0..2000).map(|_| packets::common(&mut dice)).collect();
-    let infos: Vec<_> = frames
-        .iter()
-        .map(|frame| FrameInfo {
-            caplen: frame.len,
-            len: frame.len,
-            ..FrameInfo::default()
-        })
-        .collect();
-    let interface = Interface {
-        link_type: LinkType::ETHERNET,
-        ..Interface::default()
-    };
-    let mut log_sum = 0.0;
+    let batch = batch(LinkType::ETHERNET, &frames);
+    let interface = &batch.interfaces[0];
+    let mut selection = Selection::default();
+    let (mut of_batch, mut of_graph) = (0.0, 0.0);
     let lines = include_str!("expressions.txt").lines();
+    let step = if std::env::var_os("ALL").is_some() {
+        1
+    } else {
+        9
+    };
     let expressions: Vec<&str> = lines
         .filter(|line| !line.starts_with('#'))
-        .step_by(9)
+        .step_by(step)
         .collect();
+    println!("ns a frame: libpcap's interpreter; our batch, graph and program");
     for text in &expressions {
         let filter = compiled(LinkType::ETHERNET, text).expect(text);
         let handle = Capture::dead(Linktype(1)).expect("a handle");
         let theirs = handle.compile(text, true).expect(text);
-        let rounds = if cfg!(debug_assertions) { 1 } else { 20 };
-        let peer = least(rounds, || {
-            for frame in &frames {
-                black_box(theirs.filter(&frame.bytes));
-            }
-        });
-        let ours = least(rounds, || {
-            for (frame, info) in frames.iter().zip(&infos) {
-                black_box(filter.run(&frame.bytes, info, &interface));
-            }
-        });
-        let program = least(rounds, || {
-            for (frame, info) in frames.iter().zip(&infos) {
-                black_box(filter.program.run(&frame.bytes, info, &interface));
-            }
-        });
-        let of = frames.len() as f64;
-        let ns = |took: Duration| took.as_nanos() as f64 / of;
-        let ratio = ns(peer) / ns(ours).max(0.1);
-        log_sum += ratio.ln();
+        // All begin with the same batch.
+        let each = [
+            least(|| {
+                let frames = batch.iter().map(|frame| theirs.filter(frame.data));
+                frames.filter(|accepts| *accepts).count()
+            }),
+            least(|| {
+                filter.select(&batch, &mut selection);
+                selection.kept().iter().filter(|kept| **kept > 0).count()
+            }),
+            least(|| {
+                let frames =
+                    (batch.iter()).map(|frame| filter.run(frame.data, frame.info, interface));
+                frames.filter(|kept| *kept > 0).count()
+            }),
+            least(|| {
+                let frames = (batch.iter())
+                    .map(|frame| filter.program.run(frame.data, frame.info, interface));
+                frames.filter(|kept| *kept > 0).count()
+            }),
+        ];
+        let [peer, select, graph, program] = each.map(|took| took.as_nanos() as f64 / 2000.0);
+        let ratio = |ours: f64| peer / ours.max(0.1);
+        of_batch += ratio(select).ln();
+        of_graph += ratio(graph).ln();
         let name: String = text.chars().take(60).collect();
-        let (peer, ours, program) = (ns(peer), ns(ours), ns(program));
-        println!(
-            "{peer:6.1} ns libpcap, {ours:6.1} graph, {program:6.1} program: {ratio:4.1}  {name}"
-        );
+        let times = ratio(select);
+        println!("{peer:5.1} {select:5.1} {graph:5.1} {program:5.1}: {times:4.1}  {name}");
     }
-    let mean = (log_sum / expressions.len() as f64).exp();
-    println!("the graph runs {mean:.2} times as fast as libpcap's interpreter");
+    let mean = |sum: f64| (sum / expressions.len() as f64).exp();
+    let (of_batch, of_graph) = (mean(of_batch), mean(of_graph));
+    println!("as fast as libpcap's interpreter: batch {of_batch:.2} times, graph {of_graph:.2}");
 }
