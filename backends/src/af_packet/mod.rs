@@ -230,7 +230,9 @@ impl AfPacket {
 
     /// Adds up what the kernel counted. Losses belong behind all that is ready.
     fn count(&mut self) -> Result<()> {
-        self.count_before(self.reader.first_open())
+        let losing = self.reader.first_losing();
+        let losing = losing.filter(|number| !self.gaps.has(*number));
+        self.count_before(losing.unwrap_or_else(|| self.reader.first_open()))
     }
 
     /// Adds up what the kernel counted. Losses belong before the block `number`.

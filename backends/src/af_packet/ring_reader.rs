@@ -56,11 +56,22 @@ impl RingReader {
         self.ring.frames_so_far(self.index(self.next)) != 0
     }
 
-    /// Whether the ring is or was full a moment ago: the last block but one is not
-    /// with the kernel. The last may just have been given back.
+    /// Whether the ring is or was full a moment ago: the block that the kernel is
+    /// to fill next, or the one after it, is not with the kernel. One may just
+    /// have been given back.
     pub(crate) fn was_full(&self) -> bool {
-        let last_but_one = self.next + self.ring.shape().blocks as u64 - 2;
-        self.ring.is_closed(self.index(last_but_one))
+        let open = self.first_open();
+        [open, open + 1]
+            .into_iter()
+            .any(|number| self.ring.is_closed(self.index(number)))
+    }
+
+    /// The first block that is ready and says that frames were lost before, if
+    /// the ring is not full: then that was before that block.
+    pub(crate) fn first_losing(&self) -> Option<u64> {
+        let ready = self.next..self.first_open();
+        let mut losing = ready.filter(|number| self.ring.is_losing(self.index(*number)));
+        losing.next().filter(|_| !self.was_full())
     }
 
     /// The number of the first block that is not ready: the one that the kernel
@@ -112,6 +123,27 @@ mod tests {
         kernel.poke(0, STATUS, USER);
         assert!(reader.next_block().is_some());
         assert_eq!(reader.next_number(), 5);
+    }
+
+    #[test]
+    fn blocks_on_loan_leave_room_behind_them() {
+        let (kernel, mut reader) = ring();
+        for index in 0..4 {
+            kernel.poke(index, STATUS, USER);
+        }
+        let mut held: Vec<_> = (0..4)
+            .map(|_| reader.next_block().expect("closed"))
+            .collect();
+        assert!(reader.was_full());
+        drop(held.remove(0));
+        assert!(reader.was_full(), "a moment ago");
+        drop(held.remove(0));
+        assert!(!reader.was_full(), "two are with the kernel");
+        assert_eq!(reader.first_losing(), None);
+        // It fills one, and had lost frames before.
+        kernel.poke(0, STATUS, USER | LOSING);
+        drop(held.remove(0));
+        assert_eq!(reader.first_losing(), Some(4));
     }
 
     #[test]

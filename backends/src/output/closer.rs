@@ -1,10 +1,12 @@
 //! Finished files: closed, reported, handed to the user's command. On a thread
 //! of its own, so that none of it holds up the capture.
 
+use super::format::Format;
+use super::target::Target;
 use super::{FileRecord, Observer};
 use crate::sys::file;
 use crate::{Error, Result};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -48,7 +50,47 @@ pub(super) struct Settings {
     pub(super) observer: Option<Observer>,
 }
 
+/// A file in which the last is still to be written.
+pub(super) struct Ending {
+    pub(super) target: Target,
+    pub(super) tail: Vec<u8>,
+    /// Frames in it.
+    pub(super) frames: u64,
+    pub(super) format: Format,
+    pub(super) record: FileRecord,
+    /// Whether it goes if there is no frame in it.
+    pub(super) goes_if_useless: bool,
+}
+
+/// What became of one.
+pub(super) struct Ended {
+    /// Frames in the file.
+    pub(super) frames: u64,
+    /// What went wrong, in a sentence.
+    pub(super) error: Option<Error>,
+}
+
+impl Ending {
+    /// Ends the file: what became of it, and the file if it stays.
+    pub(super) fn end(mut self) -> (Ended, Option<(File, FileRecord)>) {
+        let target = &mut self.target;
+        let result = target.finish(&self.tail, self.frames, &self.format);
+        let error = result
+            .err()
+            .map(|error| target.describe(error, target.missing()));
+        let frames = target.frames();
+        let ended = Ended { frames, error };
+        if self.goes_if_useless && target.remove_if_useless() {
+            return (ended, None);
+        }
+        self.record.packets = frames;
+        self.record.bytes = self.target.stored_bytes();
+        (ended, Some((self.target.into_file(), self.record)))
+    }
+}
+
 enum Job {
+    End(Box<Ending>, Sender<Ended>),
     Finish(File, FileRecord),
     Remove(PathBuf),
     Say(String),
@@ -72,6 +114,13 @@ impl Closer {
     /// Takes a file over that is complete.
     pub(super) fn finish(&mut self, file: File, record: FileRecord) -> Result<()> {
         self.send(Job::Finish(file, record))
+    }
+
+    /// Takes a file over that is to be ended: where it says what became of it.
+    pub(super) fn end(&mut self, ending: Ending) -> Result<Receiver<Ended>> {
+        let (to, ended) = bounded(1);
+        self.send(Job::End(Box::new(ending), to))?;
+        Ok(ended)
     }
 
     /// Removes a file that is no longer kept.
@@ -134,6 +183,14 @@ impl Work {
                 false => jobs.recv_timeout(Duration::from_millis(100)),
             };
             match job {
+                Ok(Job::End(ending, to)) => {
+                    let (ended, file) = ending.end();
+                    // Nobody listens any more if the capture has been given up.
+                    let _ = to.send(ended);
+                    if let Some((file, record)) = file {
+                        self.finish(file, record);
+                    }
+                }
                 Ok(Job::Finish(file, record)) => self.finish(file, record),
                 Ok(Job::Remove(path)) => self.remove(path),
                 Ok(Job::Say(text)) => self.tell(Event::Notice(text)),

@@ -5,6 +5,7 @@
 //! file begins is decided by [`rotation`](crate::rotation), what stands in it by
 //! the encoders of [`pcapng`](crate::pcapng) and [`pcap`](crate::pcap).
 
+mod ahead;
 mod closer;
 mod compress;
 mod counts;

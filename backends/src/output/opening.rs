@@ -1,14 +1,14 @@
 //! What is settled before the capture begins: the names, the file log, the
 //! owner, and whether further files can be made.
 
-use super::Output;
 use super::target::Target;
+use super::{Output, ahead};
 use crate::rotation::Rotation;
 use crate::{Error, ErrorKind, Result};
 use jiff::tz::TimeZone;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::os::unix::fs::fchown;
 use std::path::Path;
 use std::process;
 
@@ -72,11 +72,9 @@ pub(super) fn give(target: &Target, user: u32, group: u32) -> Result<()> {
 /// # Errors
 /// `Permission` and others, with what to do.
 pub(super) fn check_folder(path: &Path) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    make_unnamed(folder)
+    let folder = ahead::folder(path);
+    ahead::unnamed(folder)
+        .map(drop)
         .or_else(|_| make_named(folder))
         .map_err(|cause| {
             Error::io(
@@ -88,12 +86,6 @@ pub(super) fn check_folder(path: &Path) -> Result<()> {
                 cause,
             )
         })
-}
-
-fn make_unnamed(folder: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(libc::O_TMPFILE);
-    options.open(folder).map(drop)
 }
 
 /// For file systems that know no unnamed files.

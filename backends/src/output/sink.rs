@@ -4,7 +4,8 @@
 mod file;
 mod frames;
 
-use super::closer::{Closer, Settings};
+use super::ahead::{self, Ahead, Make};
+use super::closer::{Closer, Ended, Settings};
 use super::compress::Compression;
 use super::format::Format;
 use super::stage::Stage;
@@ -13,6 +14,8 @@ use super::{FileRecord, Output, opening};
 use crate::pcapng::Indexer;
 use crate::rotation::Rotation;
 use crate::{Account, Batch, Error, Flow, Interface, Losses, Result, Sink};
+use crossbeam_channel::Receiver;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -37,6 +40,11 @@ pub struct FileSink {
     direct: bool,
     statistics_every_ns: Option<u64>,
     closer: Closer,
+    /// Files that are being ended, oldest first.
+    closing: VecDeque<Receiver<Ended>>,
+    /// How further files are made, until there is somebody who makes them.
+    pub(super) make: Option<Make>,
+    ahead: Option<Ahead>,
     target: Option<Target>,
     /// Batches without frames that came before the first file, whose name may
     /// depend on the first frame's time.
@@ -107,6 +115,9 @@ impl FileSink {
                 log,
                 observer: output.observer,
             }),
+            closing: VecDeque::new(),
+            make: Some(ahead::unnamed),
+            ahead: None,
             target: None,
             early: Vec::new(),
             record: FileRecord::default(),
@@ -166,7 +177,10 @@ impl FileSink {
         if self.state == State::Open {
             self.state = State::Failed;
         }
-        match self.hand_over() {
+        let handed_over = self.hand_over();
+        // What arrived is known then. The first error is the one to report.
+        let _ = self.look_behind(true);
+        match handed_over {
             Ok(()) => error,
             Err(also) => error.context(format!("{also:#}")),
         }
@@ -212,10 +226,12 @@ impl Sink for FileSink {
                 .and_then(|()| self.end_file(now))
                 .map_err(|error| self.give_up(error));
         }
+        let ended = self.look_behind(true);
         if matches!(self.state, State::Open | State::Full) {
             self.state = State::Finished;
         }
-        result.and(self.closer.join())
+        self.ahead = None;
+        result.and(ended).and(self.closer.join())
     }
 
     fn surplus(&self) -> u64 {
@@ -240,6 +256,8 @@ impl Sink for FileSink {
 
 impl FileSink {
     fn at_clock(&mut self, now_ns: u64) -> Result<Flow> {
+        self.look_behind(false)?;
+        self.look_ahead()?;
         if let Some(target) = &mut self.target {
             let looked = target.look_now(&self.format);
             looked.map_err(|cause| self.write_error(cause))?;

@@ -1,9 +1,11 @@
 //! One open file, pipe or device that is being written.
 
+use super::ahead;
 use super::compress::{Compression, Compressor};
 use super::direct::{self, Direct, Failure, Piece};
 use super::format::Format;
 use crate::{Block, Error, Result};
+use crossbeam_channel::Receiver;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -24,9 +26,13 @@ pub(super) struct Target {
     bytes: u64,
     /// Frames in them.
     frames: u64,
+    /// Frames handed over, whatever became of them.
+    taken: u64,
     /// Full blocks on their way, which follow those bytes.
     direct: Option<Direct>,
     notice: Option<String>,
+    /// How it went to give the file its name, if that is done meanwhile.
+    named: Option<Receiver<io::Result<()>>>,
 }
 
 impl Target {
@@ -46,6 +52,42 @@ impl Target {
             direct: (direct && target.is_regular).then(Direct::default),
             ..target
         })
+    }
+
+    /// A new file that has been opened before and is given its name meanwhile.
+    pub(super) fn unnamed(
+        file: File,
+        path: &Path,
+        direct: bool,
+        named: Receiver<io::Result<()>>,
+    ) -> Self {
+        let target = Self::over(file, path);
+        Self {
+            direct: (direct && target.is_regular).then(Direct::default),
+            named: Some(named),
+            ..target
+        }
+    }
+
+    /// Writes the last that belongs into the file, and waits until all of it is
+    /// there: then the file ends where its last block does.
+    pub(super) fn finish(&mut self, tail: &[u8], frames: u64, format: &Format) -> Result<()> {
+        if let Some(named) = self.named.take()
+            && let Err(cause) = ahead::wait(&named)
+        {
+            // Nobody can find what is in it.
+            self.frames = 0;
+            self.is_regular = false;
+            return Err(ahead::refused(&self.path, cause));
+        }
+        let mut written = match tail {
+            [] => self.settle(format),
+            tail => self.write(tail, frames, format),
+        };
+        if written.is_ok() {
+            written = self.end_compression();
+        }
+        written.map_err(|cause| Error::io(format!("cannot write to {}", self.name()), cause))
     }
 
     /// Removes a file that was made for nothing: one that did not exist before
@@ -71,8 +113,10 @@ impl Target {
             compressor: None,
             bytes: 0,
             frames: 0,
+            taken: 0,
             direct: None,
             notice: None,
+            named: None,
         }
     }
 
@@ -114,6 +158,7 @@ impl Target {
     }
 
     /// Bytes that have been written.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -126,6 +171,34 @@ impl Target {
     /// Frames that have been written.
     pub(super) fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// Frames that were handed over and are not in the file, or not yet.
+    pub(super) fn missing(&self) -> u64 {
+        self.taken.saturating_sub(self.frames)
+    }
+
+    /// An error with what it means for the file and for `lost` frames.
+    pub(super) fn describe(&self, error: Error, lost: u64) -> Error {
+        if error.kind() == crate::ErrorKind::BrokenPipe {
+            return error;
+        }
+        let (name, bytes) = (self.name(), self.stored_bytes());
+        let valid = format!(
+            "{name} is valid and holds {} frames in {bytes} bytes",
+            self.frames
+        );
+        let lost = match lost {
+            0 => None,
+            1 => Some("1 frame is lost".into()),
+            lost => Some(format!("{lost} frames are lost")),
+        };
+        match (lost, self.is_regular && bytes > 0) {
+            (Some(lost), true) => error.context(format!("{lost}; {valid}")),
+            (Some(lost), false) => error.context(lost),
+            (None, true) => error.context(valid),
+            (None, false) => error,
+        }
     }
 
     pub(super) fn is_regular(&self) -> bool {
@@ -149,6 +222,7 @@ impl Target {
     /// fails, what was written of a last cut block is taken back where the file
     /// allows it, and `bytes` and `frames` say what is there.
     pub(super) fn write(&mut self, bytes: &[u8], frames: u64, format: &Format) -> io::Result<()> {
+        self.taken += frames;
         if let Some(compressor) = &mut self.compressor {
             let result = compressor.write(bytes, frames);
             self.bytes += bytes.len() as u64;
@@ -214,6 +288,7 @@ impl Target {
             Some(direct) => direct.start(&self.file, piece, at)?,
             None => return self.write(piece.bytes(), frames, format),
         }
+        self.taken += frames;
         self.look(format, false)
     }
 

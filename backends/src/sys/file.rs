@@ -1,8 +1,11 @@
 //! What std does not offer for files and processes.
 
 use super::check;
+use std::ffi::CString;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Closes `fd`, and says what close(2) said: on network file systems and under
 /// quotas, the first word of lost data.
@@ -38,6 +41,25 @@ pub(crate) fn written_back(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: sync_file_range(2) reads numbers only; the descriptor is open, since
     // it is borrowed.
     check(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) }).map(drop)
+}
+
+/// Gives a file a second name, or its first: `from` may be a link in /proc that
+/// leads to it.
+pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let text = |path: &Path| CString::new(path.as_os_str().as_bytes());
+    let (from, to) = (text(from)?, text(to)?);
+    // SAFETY: linkat(2) reads the two strings, which end with a zero and live until
+    // it returns.
+    check(unsafe {
+        libc::linkat(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::AT_SYMLINK_FOLLOW,
+        )
+    })
+    .map(drop)
 }
 
 /// Gives a process the lowest priority.

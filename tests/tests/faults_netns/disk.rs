@@ -91,7 +91,7 @@ impl Drop for Frozen<'_> {
 }
 
 /// The account that the program printed at its end.
-fn account(said: &str) -> Value {
+pub(crate) fn account(said: &str) -> Value {
     let line = said
         .lines()
         .rev()
@@ -101,12 +101,12 @@ fn account(said: &str) -> Value {
     value["account"].clone()
 }
 
-fn count(value: &Value) -> u64 {
+pub(crate) fn count(value: &Value) -> u64 {
     value.as_u64().expect("a count")
 }
 
 /// Asserts that every frame of `account` is in one counter.
-fn assert_sum(account: &Value) {
+pub(crate) fn assert_sum(account: &Value) {
     let lost = &account["lost"];
     let lost: u64 = ["ring", "queue", "writer", "disk"]
         .iter()

@@ -7,4 +7,5 @@
 
 mod disk;
 mod kill;
+mod rotation;
 mod support;

@@ -2,10 +2,13 @@
 //! at its beginning and its end, and what an error means for it.
 
 use super::{FileSink, State, now_ns};
+use crate::output::ahead::Ahead;
+use crate::output::closer::Ending;
 use crate::output::target::Target;
 use crate::output::{FileRecord, counts};
 use crate::pcapng::Indexer;
-use crate::{Error, ErrorKind, Result, Sink};
+use crate::{Error, ErrorKind, Losses, Result, Sink};
+use crossbeam_channel::TryRecvError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,11 +29,7 @@ impl FileSink {
     pub(super) fn open_target(&mut self, path: &Path) -> Result<()> {
         // What the format refuses, it refuses before there is a file.
         self.format.begin(&self.interfaces, self.stage.out())?;
-        let is_stdout = self.rotation.is_none() && path.as_os_str() == "-";
-        let target = match is_stdout {
-            true => Target::stdout(),
-            false => Target::open(path, self.direct && self.compression.is_none()),
-        };
+        let target = self.target_for(path);
         let mut target = target.inspect_err(|_| self.stage.clear())?;
         if let Some(compression) = self.compression {
             target.compress(compression)?;
@@ -45,6 +44,24 @@ impl FileSink {
         self.flush()
     }
 
+    fn target_for(&mut self, path: &Path) -> Result<Target> {
+        if self.rotation.is_none() && path.as_os_str() == "-" {
+            return Target::stdout();
+        }
+        let direct = self.direct && self.compression.is_none();
+        let made = self.ahead.as_mut().and_then(|it| it.take(path, direct));
+        made.map_or_else(|| Target::open(path, direct), Ok)
+    }
+
+    /// Has further files made ahead of time. By now the program has dropped its
+    /// privileges, and the thread that makes them has none either.
+    pub(super) fn look_ahead(&mut self) -> Result<()> {
+        if let (Some(_), Some(make), true) = (&self.rotation, self.make.take(), self.is_live) {
+            self.ahead = Some(Ahead::new(&self.record.path, make)?);
+        }
+        Ok(())
+    }
+
     /// Ends the file and begins the next.
     pub(super) fn go_on(&mut self, name: &str, remove: Option<String>) -> Result<()> {
         self.end_file(now_ns())?;
@@ -54,57 +71,102 @@ impl FileSink {
         self.open_target(Path::new(name))
     }
 
-    /// Writes out what belongs to the file and hands it over to be closed.
+    /// Puts down what belongs at the end of the file and hands it over.
     pub(super) fn end_file(&mut self, now_ns: u64) -> Result<()> {
-        if self.target.is_none() {
-            return Ok(());
-        }
-        if self.state != State::Failed && self.state != State::Gone {
+        if self.target.is_some() && self.state == State::Open {
             self.put_statistics(now_ns, true);
             self.format.end(self.stage.out());
-            self.flush()?;
-            self.settle()?;
-            self.put_index()?;
-            self.end_compression()
-                .map_err(|cause| self.write_error(cause))?;
+            if self.stage.len() >= LEAST_DIRECT {
+                self.flush()?;
+            }
+            self.put_index();
         }
         self.hand_over()
     }
 
-    /// Hands the file to the closer as it is.
+    /// Hands the file to the closer, which brings it to its end: so neither what
+    /// is still on its way nor the disk holds up the next file. Where nothing can
+    /// follow, or after an error, it ends here.
     pub(super) fn hand_over(&mut self) -> Result<()> {
-        // After an error that is told already this one says nothing new.
-        let _ = self.end_compression();
-        let Some(mut target) = self.target.take() else {
+        let Some(target) = self.target.take() else {
             return Ok(());
         };
-        // Whatever this meets, another error came before.
-        let _ = target.settle(&self.format);
-        self.arrived += target.frames();
-        if self.refused > 0 && target.remove_if_useless() {
+        let is_well = self.state == State::Open;
+        let (tail, frames) = match is_well {
+            true => (self.stage.as_slice().to_vec(), self.buffered),
+            false => (Vec::new(), 0),
+        };
+        self.stage.clear();
+        self.buffered = 0;
+        let is_regular = target.is_regular();
+        let mut ending = Ending {
+            target,
+            tail,
+            frames,
+            format: self.format.clone(),
+            record: std::mem::take(&mut self.record),
+            goes_if_useless: self.refused > 0,
+        };
+        if is_well && is_regular {
+            ending.record.lost = self.lost_since_then();
+            self.closing.push_back(self.closer.end(ending)?);
             return Ok(());
         }
+        let (ended, file) = ending.end();
+        self.arrived += ended.frames;
+        // After an error that is told already another says nothing new.
+        let result = match ended.error {
+            Some(error) if is_well => Err(self.failed(error)),
+            _ => Ok(()),
+        };
+        if let Some((file, mut record)) = file {
+            record.lost = self.lost_since_then();
+            self.closer.finish(file, record)?;
+        }
+        result
+    }
+
+    /// Takes note of the files that have ended. `all`: waits for the others.
+    pub(super) fn look_behind(&mut self, all: bool) -> Result<()> {
+        let mut result = Ok(());
+        while let Some(first) = self.closing.front() {
+            let ended = match all {
+                true => first.recv().ok(),
+                false => match first.try_recv() {
+                    Err(TryRecvError::Empty) => break,
+                    ended => ended.ok(),
+                },
+            };
+            self.closing.pop_front();
+            let Some(ended) = ended else {
+                continue;
+            };
+            self.arrived += ended.frames;
+            if let Some(error) = ended.error {
+                result = result.and(Err(self.failed(error)));
+            }
+        }
+        result
+    }
+
+    /// What was lost since the file before was handed over.
+    fn lost_since_then(&mut self) -> Losses {
         let mut lost = self.account.lost;
         let own = self.losses();
         lost.disk = lost.disk.max(own.disk);
         lost.writer = lost.writer.max(own.writer);
-        let mut record = std::mem::take(&mut self.record);
-        record.packets = target.frames();
-        record.bytes = target.stored_bytes();
-        record.lost = lost.since(&self.lost_before);
+        let since = lost.since(&self.lost_before);
         self.lost_before = lost;
-        self.closer.finish(target.into_file(), record)
+        since
     }
 
-    /// Waits until everything that was written has arrived.
-    pub(super) fn settle(&mut self) -> Result<()> {
-        let settled = self
-            .target
-            .as_mut()
-            .map(|target| target.settle(&self.format));
-        settled
-            .unwrap_or(Ok(()))
-            .map_err(|cause| self.write_error(cause))
+    /// What an error means for all that comes.
+    fn failed(&mut self, error: Error) -> Error {
+        self.state = match error.kind() {
+            ErrorKind::BrokenPipe => State::Gone,
+            _ => State::Failed,
+        };
+        error
     }
 
     /// Writes what has been gathered. It goes the way of blocks where it is much,
@@ -136,51 +198,34 @@ impl FileSink {
         notice.map_or(Ok(()), |notice| self.closer.say(notice))
     }
 
-    /// Waits for the threads that compress, and counts what has arrived.
-    pub(super) fn end_compression(&mut self) -> io::Result<()> {
-        let ended = self.target.as_mut().map(Target::end_compression);
-        ended.unwrap_or(Ok(()))
-    }
-
     /// Says what a failed write(2) means for the file and for the frames.
     pub(super) fn write_error(&mut self, cause: io::Error) -> Error {
         let Some(target) = &self.target else {
             return Error::io("cannot write", cause);
         };
-        let name = target.name();
-        let (frames, bytes) = (target.frames(), target.stored_bytes());
-        let is_regular = target.is_regular();
-        let error = Error::io(format!("cannot write to {name}"), cause);
-        if error.kind() == ErrorKind::BrokenPipe {
-            self.state = State::Gone;
-            return error;
-        }
-        self.state = State::Failed;
-        let valid = format!("{name} is valid and holds {frames} frames in {bytes} bytes");
-        let lost = match self.losses().disk {
-            0 => None,
-            1 => Some("1 frame is lost".into()),
-            lost => Some(format!("{lost} frames are lost")),
-        };
-        match (lost, is_regular && bytes > 0) {
-            (Some(lost), true) => error.context(format!("{lost}; {valid}")),
-            (Some(lost), false) => error.context(lost),
-            (None, true) => error.context(valid),
-            (None, false) => error,
+        let error = Error::io(format!("cannot write to {}", target.name()), cause);
+        let error = self.failed(error);
+        // Only then is it known what is missing. Whatever that meets comes second.
+        let _ = self.look_behind(true);
+        let lost = self.losses().disk;
+        match &self.target {
+            Some(target) => target.describe(error, lost),
+            None => error,
         }
     }
 
     /// Appends the index of a finished file in which a reader can seek.
-    pub(super) fn put_index(&mut self) -> Result<()> {
+    fn put_index(&mut self) {
         if let Some(target) = &self.target
             && self.compression.is_none()
             && self.format.is_pcapng()
             && target.is_regular()
             && target.path().as_os_str() != "-"
         {
-            self.index.put(target.bytes(), self.stage.out());
+            self.index.written_at(target.end());
+            let end = target.end() + self.stage.len() as u64;
+            self.index.put(end, self.stage.out());
         }
-        self.flush()
     }
 
     /// The length of the file, with what is still in the buffer.

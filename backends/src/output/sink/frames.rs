@@ -31,6 +31,8 @@ impl FileSink {
             self.begin(first.timestamp_ns)?;
             self.take_early()?;
         }
+        self.look_behind(false)?;
+        self.look_ahead()?;
         if batch.interfaces.len() > self.interfaces.len() {
             self.interfaces = Arc::clone(&batch.interfaces);
         }
