@@ -37,6 +37,7 @@ pub struct Capture {
     any_tag: bool,
     inner: bool,
     spread: Option<Spread>,
+    order: Option<Order>,
 }
 
 impl Capture {
@@ -51,6 +52,7 @@ impl Capture {
             any_tag: false,
             inner: false,
             spread: None,
+            order: None,
         }
     }
 
@@ -108,6 +110,22 @@ impl Capture {
     #[must_use]
     pub fn spread(mut self, spread: Spread) -> Self {
         self.spread = Some(spread);
+        self
+    }
+
+    /// Takes what several rings deliver as it comes, without making an order
+    /// among them: whole blocks, and nothing has to wait.
+    #[must_use]
+    pub fn unordered(mut self) -> Self {
+        self.order = Some(Order::AsDelivered);
+        self
+    }
+
+    /// Keeps the rings apart, each in time order, for a sink that tells them by
+    /// [`Batch::source`], as [`PerRing`](crate::output::PerRing) does.
+    #[must_use]
+    pub fn each_ring(mut self) -> Self {
+        self.order = Some(Order::EachByTime);
         self
     }
 
@@ -194,7 +212,7 @@ impl Capture {
             window_ns: MERGE_WINDOW_NS,
             held_bytes: ring_bytes / 2,
         };
-        let engine = engine.order(order);
+        let engine = engine.order(self.order.unwrap_or(order));
         let interfaces = engine.interfaces();
         Ok(OpenCapture {
             engine,

@@ -51,6 +51,9 @@ pub struct Batch {
     /// Whether the frames are known to ascend in time. False where nobody has
     /// looked: then whoever has to know looks.
     pub is_sorted: bool,
+    /// The number of the engine's source that it came from; of one of them, if
+    /// frames of several were merged.
+    pub source: u32,
 }
 
 impl Batch {
@@ -66,6 +69,7 @@ impl Batch {
             interfaces,
             notes: Vec::new(),
             is_sorted: false,
+            source: 0,
         }
     }
 

@@ -18,7 +18,7 @@ pub struct FrameInfo {
     pub interface: u32,
     /// Frames known to have been lost between the frame before and this one.
     pub lost_before: u32,
-    /// Receive queue or ring number, where known.
+    /// Receive queue of the device, where known: packet sockets do not tell it.
     pub queue: Option<u32>,
     /// Direction, reception type, checksum and segmentation state.
     pub flags: Flags,

@@ -36,6 +36,7 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
             interfaces: batch.interfaces.clone(),
             notes: batch.notes.clone(),
             is_sorted: batch.is_sorted,
+            source: batch.source,
         };
         let first = self.first.write(copy)?;
         Ok(either(first, self.second.write(batch)?))

@@ -112,6 +112,9 @@ pub(crate) struct Args {
     /// Rings and threads for each interface: N[:hash|lb|cpu|rnd|rollover|qm|ebpf], or auto
     #[arg(long, value_name = "N[:MODE]", help_heading = "Capture")]
     pub fanout: Option<String>,
+    /// Take packets of several rings as they come, in no order among the rings
+    #[arg(long, help_heading = "Capture")]
+    pub unordered: bool,
     /// Time stamp type; -J lists them
     #[arg(
         short = 'j',
@@ -150,6 +153,9 @@ pub(crate) struct Args {
     /// Compress while writing: zstd[:1-22] or gz[:0-9]; -C counts what goes in
     #[arg(long, value_name = "zstd|gz[:LEVEL]", help_heading = "Write")]
     pub compress: Option<String>,
+    /// A file for each ring, each in time order: out.pcapng becomes out-0.pcapng, out-1.pcapng …
+    #[arg(long = "file-per-ring", help_heading = "Write")]
+    pub file_per_ring: bool,
     /// Allow several link types in one pcapng file; tcpdump cannot read it
     #[arg(long = "mixed-link-types", help_heading = "Write")]
     pub mixed_link_types: bool,

@@ -10,7 +10,7 @@ use crate::run;
 use crate::size;
 use pktrail::af_packet::{Direction, FanoutMode, TimestampSource};
 use pktrail::capture::{Capture, OpenCapture, Spread};
-use pktrail::output::FileSink;
+use pktrail::output::PerRing;
 use pktrail::privileges::{self, User};
 use pktrail::{Interface, LinkType, Placement, Result};
 use serde_json::json;
@@ -58,6 +58,7 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         live_since_ns: Some(now_ns()),
         show_interface: is_several(open.interfaces()) || args.interfaces.len() > 1,
         owner: user.as_ref().map(|user| (user.uid, user.gid)),
+        rings: open.rings(),
     };
     keep::check_trigger(args, &origin)?;
     let file = output::file(args, &origin)?;
@@ -84,8 +85,8 @@ fn is_several(interfaces: &[Interface]) -> bool {
 
 /// Gives up all that is no longer needed. Rotation must go on working: where only
 /// root's right to write into folders of others lets it, that alone is kept.
-fn give_up_privileges(args: &Args, user: Option<&User>, file: Option<&FileSink>) -> Result<()> {
-    let preflight = || file.map_or(Ok(()), FileSink::preflight);
+fn give_up_privileges(args: &Args, user: Option<&User>, file: Option<&PerRing>) -> Result<()> {
+    let preflight = || file.map_or(Ok(()), PerRing::preflight);
     match user {
         Some(user) => user.become_now()?,
         None if privileges::without_capabilities(preflight).is_ok() => privileges::drop_all()?,
@@ -127,6 +128,11 @@ pub(crate) fn plan_capture(args: &Args) -> Result<Capture> {
     }
     if let Some(text) = &args.fanout {
         capture = capture.spread(spread(text)?);
+    }
+    if args.unordered {
+        capture = capture.unordered();
+    } else if args.file_per_ring {
+        capture = capture.each_ring();
     }
     if let Some(name) = &args.timestamp_type {
         capture = capture.timestamps(TimestampSource::by_name(name)?);

@@ -7,7 +7,7 @@ use crate::size;
 use crate::text_sink::{CountSink, Form, TextSink};
 use pktrail::limit::{Limit, Limits};
 use pktrail::names::SystemNames;
-use pktrail::output::{Compression, Event, FileSink, Format, Output};
+use pktrail::output::{Compression, Event, FileSink, Format, Output, PerRing, ring_name};
 use pktrail::pcap::Precision;
 use pktrail::pcapng::{Encoder, Section};
 use pktrail::rotation::{Rules, parse_size};
@@ -15,6 +15,9 @@ use pktrail::tee::Tee;
 use pktrail::text::Printer;
 use pktrail::{Error, Interface, Result, Sink};
 use std::path::Path;
+
+/// What a file says of itself that is in no order.
+const UNORDERED: &str = "The packets of several rings are here as they came, not in time order";
 
 /// What the sink needs to know of the source.
 pub(crate) struct Origin {
@@ -28,6 +31,8 @@ pub(crate) struct Origin {
     pub(crate) show_interface: bool,
     /// User and group that the first file is given to.
     pub(crate) owner: Option<(u32, u32)>,
+    /// How many rings there are.
+    pub(crate) rings: usize,
 }
 
 /// Finds mistakes in the flags before anything is opened.
@@ -50,6 +55,16 @@ pub(crate) fn check(args: &Args) -> Result<()> {
     if args.rotate_aligned && args.rotate_seconds.is_none() {
         return Err(usage("--align has a meaning only with -G SECONDS"));
     }
+    if args.file_per_ring && (args.unordered || args.keep.is_some()) {
+        let flag = if args.unordered {
+            "--unordered"
+        } else {
+            "--keep"
+        };
+        return Err(usage(format!(
+            "--file-per-ring has no meaning with {flag}: give one of the two"
+        )));
+    }
     format_name(args)?;
     compression(args)?;
     rules(args)?;
@@ -57,11 +72,21 @@ pub(crate) fn check(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A file that is written, if any: opened before privileges are dropped.
-pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<FileSink>> {
+/// What is written, if anything: opened before privileges are dropped.
+pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<PerRing>> {
     let Some(path) = &args.write else {
         return Ok(None);
     };
+    let files = match args.file_per_ring {
+        false => vec![one_file(path, args, origin)?],
+        true => (0..origin.rings)
+            .map(|ring| one_file(&ring_name(path, ring)?, args, origin))
+            .collect::<Result<_>>()?,
+    };
+    Ok(Some(PerRing::new(files)))
+}
+
+fn one_file(path: &Path, args: &Args, origin: &Origin) -> Result<FileSink> {
     let mut output = Output::new(path);
     output.format = format(args, origin)?;
     output.rules = rules(args)?;
@@ -76,11 +101,11 @@ pub(crate) fn file(args: &Args, origin: &Origin) -> Result<Option<FileSink>> {
     if !output.is_live {
         output.statistics_every = None;
     }
-    FileSink::open(output).map(Some)
+    FileSink::open(output)
 }
 
 /// The whole sink.
-pub(crate) fn sink(args: &Args, origin: &Origin, file: Option<FileSink>) -> Result<Box<dyn Sink>> {
+pub(crate) fn sink(args: &Args, origin: &Origin, file: Option<PerRing>) -> Result<Box<dyn Sink>> {
     let shown: Option<Box<dyn Sink>> = match (args.only_count, file.is_none() || args.print) {
         (true, _) => Some(Box::new(CountSink::new(args.json))),
         (false, true) => Some(Box::new(text(args, origin)?)),
@@ -146,6 +171,7 @@ fn unused_flag(args: &Args) -> Option<&'static str> {
         ("--max-files", args.max_files.is_some()),
         ("--format", args.format.is_some()),
         ("--compress", args.compress.is_some()),
+        ("--file-per-ring", args.file_per_ring),
     ];
     flags
         .iter()
@@ -192,7 +218,7 @@ fn format(args: &Args, origin: &Origin) -> Result<Format> {
         "pcap" => Ok(Format::pcap(Precision::Micro, snaplen)),
         "pcap-ns" => Ok(Format::pcap(Precision::Nano, snaplen)),
         _ => {
-            let encoder = Encoder::new(section(origin)).with_snaplen(snaplen);
+            let encoder = Encoder::new(section(args, origin)).with_snaplen(snaplen);
             Ok(Format::pcapng(
                 encoder.with_mixed_link_types(args.mixed_link_types),
             ))
@@ -200,7 +226,7 @@ fn format(args: &Args, origin: &Origin) -> Result<Format> {
     }
 }
 
-fn section(origin: &Origin) -> Section {
+fn section(args: &Args, origin: &Origin) -> Section {
     let application = Some(concat!("pktrail ", env!("CARGO_PKG_VERSION")).to_owned());
     match &origin.section {
         Some(section) => Section {
@@ -211,7 +237,11 @@ fn section(origin: &Origin) -> Section {
             application,
             os: pktrail::host::operating_system(),
             hardware: pktrail::host::processor(),
-            comments: Vec::new(),
+            comments: args
+                .unordered
+                .then(|| UNORDERED.to_owned())
+                .into_iter()
+                .collect(),
         },
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         live_since_ns: None,
         show_interface: false,
         owner: None,
+        rings: 1,
     };
     let opened = Arc::clone(&progress.opened);
     // A time of day means that of the first file in the others too.
@@ -231,6 +232,8 @@ fn refuse_live_flags(args: &Args) -> Result<()> {
     let flags = [
         ("-i", !args.interfaces.is_empty()),
         ("--fanout", args.fanout.is_some()),
+        ("--unordered", args.unordered),
+        ("--file-per-ring", args.file_per_ring),
         ("--netns", args.netns.is_some()),
         ("-Q", args.direction.is_some()),
         ("--ring", args.ring.is_some()),

@@ -134,7 +134,6 @@ impl AfPacket {
         let walker = Walker {
             snaplen: options.snaplen(),
             link: tap.capture.link,
-            queue: options.fanout.map(|fanout| fanout.member),
         };
         let table = Table::new(options, &tap, devices);
         Ok(Self {

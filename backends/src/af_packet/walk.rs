@@ -37,8 +37,6 @@ pub(crate) struct Walker {
     pub(crate) snaplen: u32,
     /// What stands before the network header.
     pub(crate) link: Link,
-    /// What to write down as the queue.
-    pub(crate) queue: Option<u32>,
 }
 
 /// What stands before the network header in a ring.
@@ -118,7 +116,6 @@ impl Walker {
                 + u64::from(u32_at(header, 8)),
             caplen: captured,
             len: u32_at(header, 16).max(captured),
-            queue: self.queue,
             flags: flags(status, header[58]),
             ..FrameInfo::default()
         };

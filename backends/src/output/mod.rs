@@ -12,6 +12,7 @@ mod counts;
 mod direct;
 mod format;
 mod opening;
+mod per_ring;
 mod record;
 mod sink;
 mod stage;
@@ -22,6 +23,7 @@ mod tests;
 pub use closer::Event;
 pub use compress::Compression;
 pub use format::Format;
+pub use per_ring::{PerRing, ring_name};
 pub use record::FileRecord;
 pub use sink::FileSink;
 

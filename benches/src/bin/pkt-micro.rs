@@ -213,8 +213,8 @@ impl Load {
             blocks: vec![Arc::clone(&self.block) as _],
             frames: self.frames.clone(),
             interfaces: Arc::clone(&self.interfaces),
-            notes: Vec::new(),
             is_sorted: true,
+            ..Batch::default()
         }
     }
 }

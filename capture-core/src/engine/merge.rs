@@ -16,8 +16,12 @@ use std::sync::Arc;
 /// How much order is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As the sources deliver: for a file, its own order.
+    /// As the sources deliver: for a file, its own order. Batches of several
+    /// sources come as they are ready, whole.
     AsDelivered,
+    /// By time within each source, and as with [`AsDelivered`](Self::AsDelivered)
+    /// among them: for sinks that keep them apart by [`Batch::source`].
+    EachByTime,
     /// By time.
     ByTime {
         /// Longest time that a source may lag behind, in nanoseconds.
@@ -45,6 +49,10 @@ pub(super) struct Merge {
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<Batch>,
+    /// Bytes of memory that these hold.
+    held_bytes: usize,
+    /// The youngest time handed on.
+    handed_on_ns: u64,
     complete_until_ns: u64,
     ended: bool,
     /// The merged table's index of each of the source's interfaces.
@@ -98,6 +106,7 @@ impl Merge {
         let Some(lane) = self.lanes.get_mut(source) else {
             return;
         };
+        batch.source = source as u32;
         if lane
             .interface_ids
             .iter()
@@ -119,6 +128,7 @@ impl Merge {
                 lane.complete_until_ns = lane.complete_until_ns.max(complete);
             }
         }
+        lane.held_bytes += memory(&batch);
         lane.waiting.push_back(batch);
     }
 
@@ -139,14 +149,13 @@ impl Merge {
     /// The next batch that may go on, if any.
     pub(super) fn pop(&mut self) -> Option<Batch> {
         let mut batch = match self.order {
-            Order::AsDelivered => self
-                .lanes
-                .iter_mut()
-                .find_map(|lane| lane.waiting.pop_front())?,
+            Order::AsDelivered | Order::EachByTime => {
+                self.lanes.iter_mut().find_map(Lane::take_front)?
+            }
+            // There is nobody to wait for, and a batch that is not cut has its
+            // block for itself.
             Order::ByTime { .. } if self.lanes.len() == 1 => {
-                // There is nobody to wait for, and a batch that is not cut has
-                // its block for itself.
-                self.lanes.first_mut()?.waiting.pop_front()?
+                self.lanes.first_mut()?.take_front()?
             }
             Order::ByTime {
                 window_ns,
@@ -154,19 +163,22 @@ impl Merge {
             } => self.ordered(self.watermark(window_ns, held_bytes))?,
         };
         batch.interfaces = Arc::clone(&self.interfaces);
-        if self.order != Order::AsDelivered
-            && let Some(last) = batch.frames.last()
-        {
-            let youngest = last.timestamp_ns.max(self.handed_on_ns);
+        let handed_on_ns = match self.order {
+            Order::AsDelivered => return Some(batch),
+            Order::ByTime { .. } => &mut self.handed_on_ns,
+            Order::EachByTime => &mut self.lanes.get_mut(batch.source as usize)?.handed_on_ns,
+        };
+        if let Some(last) = batch.frames.last() {
+            let youngest = last.timestamp_ns.max(*handed_on_ns);
             // They ascend: if any are late, the first are.
             for frame in &mut batch.frames {
-                if frame.timestamp_ns >= self.handed_on_ns {
+                if frame.timestamp_ns >= *handed_on_ns {
                     break;
                 }
                 frame.marks = frame.marks.with(Marks::LATE);
                 self.late += 1;
             }
-            self.handed_on_ns = youngest;
+            *handed_on_ns = youngest;
         }
         Some(batch)
     }
@@ -185,14 +197,11 @@ impl Merge {
             .max()
             .unwrap_or(0);
         let watermark = complete.max(youngest.saturating_sub(window_ns));
-        let waiting = || self.lanes.iter().flat_map(|lane| &lane.waiting);
-        let held: usize = waiting()
-            .flat_map(|batch| &batch.blocks)
-            .map(|b| b.bytes().len())
-            .sum();
+        let held: usize = self.lanes.iter().map(|lane| lane.held_bytes).sum();
         if held <= held_bytes {
             return watermark;
         }
+        let waiting = || self.lanes.iter().flat_map(|lane| &lane.waiting);
         // Too much is held: let the oldest whole batch go.
         let last = |batch: &Batch| batch.frames.last().map_or(0, |frame| frame.timestamp_ns);
         watermark.max(waiting().map(last).min().unwrap_or(0))
@@ -242,7 +251,19 @@ impl Merge {
 /// Runs of one source longer than this go on by themselves, unmerged.
 const MERGE_RUN: usize = 256;
 
+/// Bytes of memory that a batch holds.
+fn memory(batch: &Batch) -> usize {
+    batch.blocks.iter().map(|block| block.bytes().len()).sum()
+}
+
 impl Lane {
+    /// Takes the batch in front.
+    fn take_front(&mut self) -> Option<Batch> {
+        let batch = self.waiting.pop_front()?;
+        self.held_bytes -= memory(&batch);
+        Some(batch)
+    }
+
     /// The last time in the front batch, if another batch waits behind it.
     fn front_reaches(&self) -> Option<u64> {
         let more = self.waiting.len() > 1;
@@ -264,7 +285,7 @@ impl Lane {
             .frames
             .partition_point(|frame| frame.timestamp_ns <= until_ns);
         if count == batch.frames.len() {
-            return self.waiting.pop_front().unwrap_or_default();
+            return self.take_front().unwrap_or_default();
         }
         if count == 0 {
             return Batch::default();
@@ -276,6 +297,7 @@ impl Lane {
             interfaces: Arc::clone(&batch.interfaces),
             notes: std::mem::take(&mut batch.notes),
             is_sorted: batch.is_sorted,
+            source: batch.source,
         }
     }
 }

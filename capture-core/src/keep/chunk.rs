@@ -21,17 +21,30 @@ pub(super) struct Chunk {
     count: usize,
     /// The records before this one are of frames that have expired.
     first: usize,
+    /// Where it belongs to a recording: the time from which frames are wanted.
+    due_from_ns: Option<u64>,
 }
 
 impl Chunk {
-    /// An empty piece over `memory`.
-    pub(super) fn new(memory: Memory) -> Self {
+    /// An empty piece over `memory`, of a recording or of none.
+    pub(super) fn new(memory: Memory, due_from_ns: Option<u64>) -> Self {
         Self {
             memory,
             used: 0,
             count: 0,
             first: 0,
+            due_from_ns,
         }
+    }
+
+    /// The time from which frames are wanted, if it belongs to a recording.
+    pub(super) fn due_from_ns(&self) -> Option<u64> {
+        self.due_from_ns
+    }
+
+    /// Makes it part of a recording, unless it is part of one.
+    pub(super) fn want(&mut self, from_ns: u64) {
+        self.due_from_ns.get_or_insert(from_ns);
     }
 
     /// The memory, for other frames.

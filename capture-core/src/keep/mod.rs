@@ -27,6 +27,11 @@ const PIECES: usize = 32;
 /// No piece is smaller or larger than this, in bytes, unless a frame asks for
 /// it.
 const PIECE: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 20;
+/// Pieces of a recording that are handed on with each batch, and with each tick:
+/// the sink gets them sooner than frames come, and never so many that the ring
+/// waits for it.
+const WITH_BATCH: usize = 4;
+const WITH_TICK: usize = 16;
 /// How much longer than the window a frame is held where only the clock goes
 /// on: a frame that triggers may still be on its way.
 const GRACE_NS: u64 = 2_000_000_000;
@@ -93,8 +98,11 @@ pub struct Keep<S> {
     /// All memory that is in use, that which is lent to the sink included.
     memory: Arc<AtomicUsize>,
     interfaces: Arc<Vec<Interface>>,
-    /// Frames up to this time go through, while there is one.
+    /// Frames up to this time go through, while there is one: behind those of
+    /// the recording that are still in memory.
     until_ns: Option<u64>,
+    /// The time from which on the recording wants frames.
+    from_ns: u64,
     newest_ns: u64,
     /// The last frame that had to go before its time.
     squeezed_ns: Option<u64>,
@@ -134,6 +142,7 @@ impl<S: Sink> Keep<S> {
             memory: Arc::default(),
             interfaces: Arc::default(),
             until_ns: None,
+            from_ns: 0,
             newest_ns: 0,
             squeezed_ns: None,
             ended: false,
@@ -219,13 +228,28 @@ impl<S: Sink> Keep<S> {
         if let Some(observer) = &mut self.observer {
             observer(triggered);
         }
-        self.hand_on_held(from_ns)
+        self.from_ns = from_ns;
+        self.chunks.iter_mut().for_each(|chunk| chunk.want(from_ns));
+        self.hand_on_due(WITH_BATCH)
     }
 
-    /// Hands on what is in memory.
-    fn hand_on_held(&mut self, from_ns: u64) -> Result<()> {
-        while let Some(chunk) = self.chunks.pop_front() {
+    /// Whether frames of a recording are still in memory.
+    fn is_due(&self) -> bool {
+        let front = self.chunks.front();
+        front.is_some_and(|chunk| chunk.due_from_ns().is_some())
+    }
+
+    /// Hands on what is in memory of a recording, `most` pieces of it.
+    fn hand_on_due(&mut self, most: usize) -> Result<()> {
+        for _ in 0..most {
+            let due = self
+                .chunks
+                .pop_front_if(|chunk| chunk.due_from_ns().is_some());
+            let Some(chunk) = due else {
+                break;
+            };
             let count = chunk.frames() as u64;
+            let from_ns = chunk.due_from_ns().unwrap_or(0);
             let batch = chunk.into_batch(from_ns, Arc::clone(&self.interfaces));
             self.held -= count;
             // Frames that came late among younger ones.
@@ -275,6 +299,7 @@ impl<S: Sink> Keep<S> {
 
     /// A batch, and what stands in it beside frames.
     fn take_batch(&mut self, mut batch: Batch) -> Result<()> {
+        self.hand_on_due(WITH_BATCH)?;
         self.interfaces = Arc::clone(&batch.interfaces);
         // What is no frame is not kept: it may be needed for all that follows.
         let mut notes = std::mem::take(&mut batch.notes);
@@ -292,6 +317,7 @@ impl<S: Sink> Keep<S> {
 
     /// What depends on the clock.
     fn at_clock(&mut self, now_ns: u64) -> Result<()> {
+        self.hand_on_due(WITH_TICK)?;
         if self.take_flag() {
             self.trigger(Cause::Flag, now_ns)?;
         }
@@ -301,15 +327,16 @@ impl<S: Sink> Keep<S> {
         Ok(())
     }
 
-    /// Takes a frame into memory.
-    fn keep(&mut self, frame: &Frame<'_>) {
+    /// Takes a frame into memory; `due_from_ns`: as part of a recording.
+    fn keep(&mut self, frame: &Frame<'_>, due_from_ns: Option<u64>) -> Result<()> {
         if let Some(span) = self.span_ns() {
             self.expire_before(self.newest_ns.saturating_sub(span));
         }
-        let has_room = self.chunks.back_mut().is_some_and(|last| last.push(frame));
-        if has_room {
+        let last = self.chunks.back_mut();
+        let mut last = last.filter(|last| last.due_from_ns() == due_from_ns);
+        if last.as_mut().is_some_and(|last| last.push(frame)) {
             self.held += 1;
-            return;
+            return Ok(());
         }
         let usual = self.window.bytes / PIECES;
         let usual = usual.clamp(*PIECE.start(), *PIECE.end());
@@ -317,38 +344,49 @@ impl<S: Sink> Keep<S> {
         if len > self.window.bytes {
             self.expired += 1;
             self.squeezed_ns = Some(frame.info.timestamp_ns);
-            return;
+            return Ok(());
         }
-        let Some(memory) = self.room(len) else {
+        let Some(memory) = self.room(len)? else {
             // The sink behind still has all the memory.
             self.lost += 1;
-            return;
+            return Ok(());
         };
-        let mut chunk = Chunk::new(memory);
+        let mut chunk = Chunk::new(memory, due_from_ns);
         if chunk.push(frame) {
             self.held += 1;
         }
         self.chunks.push_back(chunk);
+        Ok(())
     }
 
-    /// Memory of `len` bytes, which the oldest frames make room for.
-    fn room(&mut self, len: usize) -> Option<Memory> {
+    /// Memory of `len` bytes, which the oldest frames make room for: those of a
+    /// recording by being handed on at once.
+    fn room(&mut self, len: usize) -> Result<Option<Memory>> {
         while self.memory_bytes() + len > self.window.bytes {
-            let oldest = self.chunks.pop_front()?;
+            if self.is_due() {
+                self.hand_on_due(1)?;
+                continue;
+            }
+            let Some(oldest) = self.chunks.pop_front() else {
+                return Ok(None);
+            };
             let count = oldest.frames() as u64;
             self.held -= count;
             self.expired += count;
             self.squeezed_ns = oldest.last_ns().or(self.squeezed_ns);
             let memory = oldest.into_memory();
             if memory.len() == len {
-                return Some(memory);
+                return Ok(Some(memory));
             }
         }
-        Some(Memory::new(len, &self.memory))
+        Ok(Some(Memory::new(len, &self.memory)))
     }
 
-    /// Lets the frames before a time go.
+    /// Lets the frames before a time go, once those of a recording are gone.
     fn expire_before(&mut self, from_ns: u64) {
+        if self.is_due() {
+            return;
+        }
         while let Some(chunk) = self.chunks.front_mut() {
             while chunk.oldest_ns().is_some_and(|oldest| oldest < from_ns) {
                 chunk.expire_one();
@@ -378,13 +416,16 @@ impl<S: Sink> Keep<S> {
                 self.trigger(Cause::Frame, at_ns)?;
             }
             match self.until_ns {
+                Some(until) if at_ns <= until && self.is_due() => {
+                    self.keep(&frame, Some(self.from_ns))?;
+                }
                 Some(until) if at_ns <= until => _ = through.get_or_insert(index),
                 _ => {
                     self.until_ns = None;
                     if let Some(from) = through.take() {
                         self.hand_on(part(batch, from..index))?;
                     }
-                    self.keep(&frame);
+                    self.keep(&frame, None)?;
                 }
             }
         }
@@ -424,7 +465,9 @@ impl<S: Sink> Sink for Keep<S> {
             true => self.trigger(Cause::Flag, self.newest_ns),
             false => Ok(()),
         };
-        let triggered = triggered.map_err(|error| self.give_up(error));
+        let triggered = triggered
+            .and_then(|()| self.hand_on_due(usize::MAX))
+            .map_err(|error| self.give_up(error));
         self.expired += std::mem::take(&mut self.held);
         self.chunks.clear();
         triggered.and(self.sink.finish(account))
@@ -476,6 +519,7 @@ fn part(batch: &Batch, range: std::ops::Range<usize>) -> Batch {
         interfaces: Arc::clone(&batch.interfaces),
         notes: Vec::new(),
         is_sorted: batch.is_sorted,
+        source: batch.source,
     }
 }
 

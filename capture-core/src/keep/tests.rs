@@ -279,6 +279,7 @@ fn a_window_cut_by_memory_is_said() {
         }));
     keep.write(batch(0..1_000, 200)).unwrap();
     assert_eq!(*said.borrow(), [true]);
+    keep.finish(&Account::default()).unwrap();
     let count = keep.sink.numbers.len() as u32;
     assert!(keep.sink.numbers.iter().copied().eq(1_000 - count..1_000));
 }
@@ -345,4 +346,43 @@ fn notes_are_handed_on_at_once() {
     });
     keep.write(with_note).unwrap();
     assert_eq!((keep.sink.notes, keep.held()), (1, 3));
+}
+
+#[test]
+fn a_trigger_hands_on_piece_by_piece_and_in_order() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut keep = Keep::new(Numbers::default(), window(10_000, 150))
+        .unwrap()
+        .live(true)
+        .on_flag(Arc::clone(&flag));
+    for first in (0..800).step_by(10) {
+        keep.write(batch(first..first + 10, 1_000)).unwrap();
+    }
+    flag.store(true, Ordering::Relaxed);
+    keep.tick(at(800), &Account::default()).unwrap();
+    let first = keep.sink.numbers.len();
+    assert!((1..400).contains(&first), "{first} at once");
+    assert_settled(&keep, 800);
+    // Frames that come meanwhile stand behind; those after the recording stay.
+    for first in (800..1_000).step_by(10) {
+        keep.write(batch(first..first + 10, 1_000)).unwrap();
+        assert_settled(&keep, u64::from(first) + 10);
+    }
+    assert_eq!(keep.sink.numbers, (0..=950).collect::<Vec<_>>());
+    assert_eq!((keep.held(), keep.expired()), (49, 0));
+    keep.finish(&Account::default()).unwrap();
+    assert_settled(&keep, 1_000);
+}
+
+#[test]
+fn what_is_still_to_be_handed_on_is_there_at_the_end() {
+    let mut keep = Keep::new(Numbers::default(), window(10_000, 0))
+        .unwrap()
+        .on_match(on_numbers(&[700]));
+    for first in (0..710).step_by(10) {
+        keep.write(batch(first..first + 10, 1_000)).unwrap();
+    }
+    keep.finish(&Account::default()).unwrap();
+    assert_eq!(keep.sink.numbers, (0..=700).collect::<Vec<_>>());
+    assert_eq!(keep.expired(), 9);
 }

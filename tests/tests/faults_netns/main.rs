@@ -7,5 +7,6 @@
 
 mod disk;
 mod kill;
+mod rings;
 mod rotation;
 mod support;

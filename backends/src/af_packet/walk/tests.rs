@@ -58,7 +58,6 @@ fn walker(link: Link) -> Walker {
     Walker {
         snaplen: MAX_CAPLEN,
         link,
-        queue: Some(3),
     }
 }
 
@@ -97,7 +96,7 @@ fn frames_are_read_where_they_lie() {
     assert_eq!((frames[0].caplen, frames[0].len), (60, 70));
     assert_eq!(frames[0].flags, Flags::INBOUND.with(Flags::UNICAST));
     assert_eq!(frames[1].flags, Flags::OUTBOUND);
-    assert_eq!((frames[1].queue, frames[1].interface), (Some(3), 1));
+    assert_eq!((frames[1].queue, frames[1].interface), (None, 1));
     assert_eq!(data(&memory, &frames[0]), first);
     assert_eq!(data(&memory, &frames[1]), [9; 20]);
 }
