@@ -58,6 +58,19 @@ pub enum Sizes {
     Mix,
 }
 
+/// The mean length of frames of these sizes, in bytes.
+pub fn mean_len(sizes: Sizes) -> f64 {
+    match sizes {
+        Sizes::Fixed(len) => f64::from(len),
+        Sizes::Mix => {
+            let (bytes, frames) = MIX.iter().fold((0, 0), |(bytes, frames), (len, share)| {
+                (bytes + u32::from(*len) * share, frames + share)
+            });
+            f64::from(bytes) / f64::from(frames)
+        }
+    }
+}
+
 /// What a paced run did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Injected {
@@ -95,17 +108,12 @@ impl Injector {
             Sizes::Fixed(len) => len,
             Sizes::Mix => MIX.iter().map(|(len, _)| *len).max().unwrap_or(MAX_LEN),
         };
-        if !(MIN_LEN..=MAX_LEN).contains(&len) {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                format!("frames of {len} bytes: choose {MIN_LEN} to {MAX_LEN}"),
-            ));
-        }
+        let frame = udp_frame_of(len)?;
         let shrink = match sizes {
             Sizes::Fixed(_) => &[][..],
             Sizes::Mix => &MIX[..],
         };
-        Self::with_program(interface, udp_frame(len), shrink)
+        Self::with_program(interface, frame, shrink)
     }
 
     /// An injector of copies of `template`: an Ethernet frame with IPv4 without
@@ -257,6 +265,17 @@ fn refuse_real_interfaces(name: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// [`udp_frame`] of a length that there is.
+pub(crate) fn udp_frame_of(len: u16) -> Result<Vec<u8>> {
+    if (MIN_LEN..=MAX_LEN).contains(&len) {
+        return Ok(udp_frame(len));
+    }
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!("frames of {len} bytes: choose {MIN_LEN} to {MAX_LEN}"),
+    ))
 }
 
 /// An Ethernet frame of `len` bytes with IPv4 and UDP; number and source port

@@ -2,6 +2,7 @@
 
 pub mod af_packet;
 pub mod backend;
+pub mod bench;
 pub mod capture;
 pub mod devices;
 pub mod file;

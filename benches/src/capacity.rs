@@ -71,7 +71,7 @@ impl Search {
     fn is_stuck(&self) -> bool {
         match self.probes.as_slice() {
             [.., before, last] if before.is_whole && last.is_whole => {
-                last.rate < before.rate * 1.01
+                last.rate < before.rate * STEP.sqrt()
             }
             _ => false,
         }

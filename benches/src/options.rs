@@ -1,7 +1,7 @@
 //! What the comparison was asked to do: the words of `pkt-live`.
 
 use crate::peer::{PEERS, Peer, Usual};
-use pktrail::inject::{MAX_LEN, MIN_LEN};
+use pktrail::inject::{MAX_LEN, MIN_LEN, Sizes};
 use pktrail::{Error, ErrorKind, Result};
 use std::path::PathBuf;
 
@@ -189,12 +189,7 @@ fn program(word: &str) -> Result<&'static Peer> {
 /// `Usage` for what the generator does not take.
 pub fn mean_len(size: &str) -> Result<f64> {
     if size == "mix" {
-        let (bytes, frames) = pktrail::inject::MIX
-            .iter()
-            .fold((0, 0), |(bytes, frames), (len, share)| {
-                (bytes + u32::from(*len) * share, frames + share)
-            });
-        return Ok(f64::from(bytes) / f64::from(frames));
+        return Ok(pktrail::inject::mean_len(Sizes::Mix));
     }
     let len = size.parse().ok();
     len.filter(|len| (MIN_LEN..=MAX_LEN).contains(len))

@@ -39,7 +39,7 @@ pub enum Usual {
     Always,
     /// With the disk: what is best there, and not elsewhere.
     Disk,
-    /// Never: other settings, which were slower.
+    /// Never: other settings, which were slower, and what is built apart.
     Never,
 }
 
@@ -172,6 +172,16 @@ pub const PEERS: &[Peer] = &[
         writes: true,
         usual: Usual::Never,
         report: like_netsniff,
+    },
+    Peer {
+        name: "netring",
+        // In a workspace of its own, benches/rivals; scripts/bench builds it.
+        program: "pkt-netring",
+        ours: true,
+        arguments: &["-i", "IF", "--ring", "MIB", "-w", "FILE"],
+        writes: true,
+        usual: Usual::Never,
+        report: like_tcpdump,
     },
 ];
 

@@ -16,7 +16,8 @@ use std::path::PathBuf;
     infer_long_args = true,
     override_usage = "pktrail [capture] [FLAGS] [EXPRESSION]\n       \
         pktrail -r FILE [FLAGS] [EXPRESSION]\n       \
-        pktrail devices | doctor | repair FILE | index FILE | completions SHELL",
+        pktrail devices | doctor | repair FILE | index FILE | bench |\n       \
+        completions SHELL",
     after_help = "Flags have tcpdump's meaning; what tcpdump cannot do has long flags only.\n\
         Exit status: 0 done, 1 something was lost or failed, 2 wrong usage."
 )]

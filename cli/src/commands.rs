@@ -22,6 +22,7 @@ pub(crate) fn by_name(name: &str) -> Option<Command> {
         "doctor" => doctor,
         "repair" => repair,
         "index" => index,
+        "bench" => crate::bench::command,
         "completions" => completions,
         #[cfg(feature = "trace")]
         "trace" => crate::trace::command,

@@ -4,6 +4,7 @@
 //! reader of a pipe has gone is no failure.
 
 mod args;
+mod bench;
 mod commands;
 mod devices;
 mod in_place;
