@@ -237,9 +237,10 @@ impl Joiner {
             if life.began_at(event) {
                 continue;
             }
-            if life.may_go_on() {
+            let is_same = likeness == Likeness::Same;
+            if life.may_go_on() || is_same && life.may_be_sent_on() {
                 gone.push((*key, likeness));
-            } else if life.alive && likeness == Likeness::Same {
+            } else if life.alive && is_same {
                 living = Some(*key);
             }
         }

@@ -109,6 +109,17 @@ impl Life {
             || self.trail.last(Role::Queue).is_some() && !self.trail.verdict.is_drop()
     }
 
+    /// Whether a program may have sent it on: one that read it, or one whose tap had a copy before
+    /// the stack dropped what is for another host. A switch in user space does that.
+    pub(super) fn may_be_sent_on(&self) -> bool {
+        let was_read = match &self.trail.verdict {
+            Verdict::Delivered { reader } => reader.is_some(),
+            Verdict::Dropped(dropped) => dropped.reason == "OTHERHOST",
+            _ => false,
+        };
+        !self.alive && was_read
+    }
+
     /// Takes an event. `rejoined` says that it came by the fingerprint, and whether for certain.
     pub(super) fn add(&mut self, event: Event, rejoined: Option<bool>, late: bool, most: usize) {
         let mut changes = self.changes(&event);

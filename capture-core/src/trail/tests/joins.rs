@@ -252,3 +252,20 @@ fn packets_and_hops_are_bounded() {
     assert_eq!((last.hops.len(), last.left_out), (4, 8));
     assert!(last.verdict.is_drop());
 }
+
+#[test]
+fn a_switch_in_user_space_sends_on_what_its_tap_saw() {
+    let mut stage = Stage::new();
+    let segment = tcp(5000, 2, b"");
+    stage.at("net_dev_start_xmit", 0x10, (2, 100), &segment);
+    stage.at("netif_receive_skb", 0x10, (3, 200), &segment);
+    stage.dropped(0x10, "OTHERHOST", "ip_rcv_core");
+    stage.at("net_dev_start_xmit", 0x20, (4, 200), &segment);
+    stage.dropped(0x20, "TCP_CSUM", "tcp_v4_rcv");
+    // A drop for another reason is the end.
+    stage.at("net_dev_start_xmit", 0x30, (4, 200), &segment);
+    let trails = stage.trails();
+    assert_eq!(trails.len(), 2, "{trails:#?}");
+    assert_eq!(rejoins(&trails[0]), [true]);
+    assert_eq!(trails[0].hops.len(), 5);
+}
