@@ -1,7 +1,7 @@
 //! Disks that are full, broken or slow: small file systems on loop devices, in a
 //! mount namespace of the test's own.
 
-use super::support::{Capture, Load, Seen, check_file, check_order};
+use super::support::{Capture, Load, Seen, account, check_file, check_order, count};
 use nix::sched::{CloneFlags, unshare};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
@@ -88,21 +88,6 @@ impl Drop for Frozen<'_> {
     fn drop(&mut self) {
         run("fsfreeze", &["-u", self.0.root()]);
     }
-}
-
-/// The account that the program printed at its end.
-pub(crate) fn account(said: &str) -> Value {
-    let line = said
-        .lines()
-        .rev()
-        .find(|line| line.starts_with("{\"account\""));
-    let line = line.unwrap_or_else(|| panic!("no account in: {said}"));
-    let value: Value = serde_json::from_str(line).expect("JSON");
-    value["account"].clone()
-}
-
-pub(crate) fn count(value: &Value) -> u64 {
-    value.as_u64().expect("a count")
 }
 
 /// Asserts that every frame of `account` is in one counter.

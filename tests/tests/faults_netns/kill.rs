@@ -1,20 +1,19 @@
 //! kill -9 at random moments under load: every file opens, holds whole blocks up to
 //! a last one that may be cut, and lacks at most what was on its way.
 
-use super::support::{Capture, LENGTH, Load, check_file, check_order};
+use super::support::{Capture, LENGTH, Load, check_file, check_order, in_order};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Frames a second: a ring lasts for an eighth of a second.
 const RATE: u64 = 40_000;
 const RING: u64 = 8 << 20;
-/// What the program collects at most before it writes, with the batch that was the
-/// last one to be added to it.
-const BUFFER: u64 = 2 << 20;
+/// What the program copies at most before it is on the disk: five memories of a MiB
+/// and a quarter, and a batch.
+const BUFFER: u64 = 7 << 20;
 
 /// Ways to write.
 const WAYS: [(&str, &[&str]); 6] = [
@@ -120,19 +119,6 @@ fn kill_after(pause: Duration, growing: Option<Duration>, words: &[&str]) -> Fou
         missing,
         cut,
     }
-}
-
-/// The files of a rotation, oldest first.
-fn in_order(first: &Path) -> Vec<PathBuf> {
-    let prefix = first.file_name().and_then(|name| name.to_str()).unwrap();
-    let entries = fs::read_dir(first.parent().unwrap()).expect("the folder");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut paths: Vec<_> = paths
-        .filter(|path| name(path).starts_with(prefix))
-        .collect();
-    paths.sort_by_key(|path| (name(path).len(), name(path)));
-    paths
 }
 
 /// Numbers for the moments (xorshift64).

@@ -1,8 +1,8 @@
 //! One interface over two rings: in one file in time order, in one as they come,
 //! and in a file for each ring.
 
-use super::disk::{account, assert_sum, count};
-use super::support::{Capture, Load, check_file, check_order};
+use super::disk::assert_sum;
+use super::support::{Capture, Load, account, check_file, check_order, count};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
 use std::path::{Path, PathBuf};

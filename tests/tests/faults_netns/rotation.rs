@@ -1,8 +1,8 @@
 //! Many files one after the other, with a command for each that takes longer than
 //! the files do: the ring does not notice.
 
-use super::disk::{account, assert_sum, count};
-use super::support::{Capture, Load, check_file, check_order};
+use super::disk::assert_sum;
+use super::support::{Capture, Load, account, check_file, check_order, count};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
 use std::fs;

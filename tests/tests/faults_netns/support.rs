@@ -9,6 +9,7 @@ use pktrail::{Next, Result, Source};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
 use pktrail_tests::program;
+use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -156,7 +157,7 @@ pub(crate) type Seen = (u64, u64);
 
 /// The frames in a file by our own reader, the bytes of the whole blocks, and how
 /// reading ended.
-fn read(path: &Path) -> (Vec<Seen>, u64, Result<()>) {
+pub(crate) fn read(path: &Path) -> (Vec<Seen>, u64, Result<()>) {
     let mut seen = Vec::new();
     let mut source = match FileSource::open(path, Options::default()) {
         Ok(source) => source,
@@ -246,4 +247,32 @@ pub(crate) fn check_order(seen: &[Seen]) -> u64 {
     }
     assert_eq!(next - seen.len() as u64, lost, "frames lacking and lost");
     lost
+}
+
+/// The files of a rotation, oldest first.
+pub(crate) fn in_order(first: &Path) -> Vec<PathBuf> {
+    let prefix = first.file_name().and_then(|name| name.to_str()).unwrap();
+    let entries = fs::read_dir(first.parent().unwrap()).expect("the folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut paths: Vec<_> = paths
+        .filter(|path| name(path).starts_with(prefix))
+        .collect();
+    paths.sort_by_key(|path| (name(path).len(), name(path)));
+    paths
+}
+
+/// The account that the program printed at its end.
+pub(crate) fn account(said: &str) -> Value {
+    let line = said
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("{\"account\""));
+    let line = line.unwrap_or_else(|| panic!("no account in: {said}"));
+    let value: Value = serde_json::from_str(line).expect("JSON");
+    value["account"].clone()
+}
+
+pub(crate) fn count(value: &Value) -> u64 {
+    value.as_u64().expect("a count")
 }
