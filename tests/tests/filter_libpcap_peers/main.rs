@@ -264,3 +264,13 @@ fn random_expressions_mean_what_they_mean_to_libpcap() {
         .and_then(|text| text.parse().ok());
     differential(seed.unwrap_or(1), pairs.unwrap_or(100_000));
 }
+
+/// Behind `icmp6` the protocol is known, and `8 - 58` bits are more than any shift
+/// by a constant may have; as by X, the low five bits of that count.
+#[test]
+fn what_turns_out_to_be_known_may_shift_too_far() {
+    let text = "icmp6[2:2] >> (8 - ip6[6]) = 6 or icmp6[2:2] << (ip6[6] - 8) = 0";
+    let mut dice = Dice::new(5);
+    let frames = packets::frames(1, 2000, &mut dice);
+    compare(LINKS[0], text, &frames, &mut Tally::default());
+}

@@ -265,6 +265,12 @@ impl Values {
         if matches!(operator, Divide | Modulo) && b_number == Some(0) {
             return None;
         }
+        // As by X. Such a constant in the text is refused; this one is a value that
+        // turned out to be known.
+        if let (ShiftLeft | ShiftRight, Some(bits @ 32..)) = (operator, b_number) {
+            let bits = self.constant(bits & 31);
+            return self.binary(operator, a, bits);
+        }
         let commutes = matches!(operator, Add | Multiply | And | Or | Xor);
         // Constants stand on the right, which is where an instruction takes one.
         if commutes && a_number.is_some() {
