@@ -116,9 +116,9 @@ fn text(bench: &Bench, found: &Report) -> String {
     }
     if let (Some(disk), Some(rate)) = (&found.disk, found.ring_rate()) {
         text.push_str(&format!(
-            "ring  {} for the longest time without a free block, {:.1} ms, into {} MiB\n",
+            "ring  {} for the longest pause of the disk, {:.1} ms, into {} MiB\n",
             speed(rate),
-            disk.longest_wait_s * 1e3,
+            disk.longest_pause_s * 1e3,
             found.ring_bytes >> 20,
         ));
     }
@@ -146,7 +146,7 @@ fn as_json(bench: &Bench, found: &Report) -> Value {
             "cpu_seconds": stage.cpu_seconds,
             "packets_per_second": stage.rate(),
             "file_bytes": stage.bytes,
-            "longest_wait_seconds": stage.longest_wait_s,
+            "longest_pause_seconds": stage.longest_pause_s,
         })
     };
     json!({"bench": {
@@ -177,10 +177,10 @@ mod tests {
 
     #[test]
     fn what_was_measured_is_said_in_words_and_as_json() {
-        let stage = |frames, longest_wait_s| Stage {
+        let stage = |frames, longest_pause_s| Stage {
             frames,
             seconds: 1.0,
-            longest_wait_s,
+            longest_pause_s,
             ..Stage::default()
         };
         let found = Report {

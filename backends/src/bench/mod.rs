@@ -75,8 +75,8 @@ pub struct Stage {
     pub cpu_seconds: f64,
     /// Bytes of the file.
     pub bytes: u64,
-    /// The longest time for which no block of the ring was free, in seconds.
-    pub longest_wait_s: f64,
+    /// The longest time in which no block was taken from the ring, in seconds.
+    pub longest_pause_s: f64,
 }
 
 impl Stage {
@@ -125,7 +125,7 @@ impl Report {
     /// Frames a second that the ring can take through the longest pause of the
     /// disk.
     pub fn ring_rate(&self) -> Option<f64> {
-        let pause = self.disk?.longest_wait_s;
+        let pause = self.disk?.longest_pause_s;
         let frames = self.ring_bytes as f64 / (self.mean_len + RING_OVERHEAD);
         (pause > 0.0).then(|| frames / pause)
     }
@@ -205,7 +205,7 @@ impl Bench {
 
     fn stage(&self, mut sink: Box<dyn Sink>, control: &Control) -> Result<Stage> {
         let source = Simulated::new(self.sizes, self.ring_bytes)?.lasting(self.duration);
-        let longest = source.longest_wait_ns();
+        let longest = source.longest_pause_ns();
         let mut engine = Engine::new();
         engine.add(Box::new(source));
         let (cpu, begin) = (cpu_seconds()?, Instant::now());
@@ -216,7 +216,7 @@ impl Bench {
             seconds: begin.elapsed().as_secs_f64(),
             cpu_seconds: cpu_seconds()? - cpu,
             bytes: 0,
-            longest_wait_s: longest.load(Ordering::Relaxed) as f64 / 1e9,
+            longest_pause_s: longest.load(Ordering::Relaxed) as f64 / 1e9,
         })
     }
 }

@@ -34,8 +34,9 @@ pub struct Simulated {
     left: u64,
     ends: Option<Instant>,
     received: u64,
-    waiting_since: Option<Instant>,
-    longest_wait_ns: Arc<AtomicU64>,
+    /// When the batch before was.
+    handed_out: Option<Instant>,
+    longest_pause_ns: Arc<AtomicU64>,
 }
 
 impl Simulated {
@@ -69,8 +70,8 @@ impl Simulated {
             left: u64::MAX,
             ends: None,
             received: 0,
-            waiting_since: None,
-            longest_wait_ns: Arc::default(),
+            handed_out: None,
+            longest_pause_ns: Arc::default(),
         })
     }
 
@@ -88,10 +89,10 @@ impl Simulated {
         self
     }
 
-    /// The longest time for which no block was free, in nanoseconds: what a
-    /// ring has to bridge.
-    pub fn longest_wait_ns(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.longest_wait_ns)
+    /// The longest time from one batch to the next, in nanoseconds: what a ring
+    /// has to bridge.
+    pub fn longest_pause_ns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.longest_pause_ns)
     }
 
     /// Frames in each batch.
@@ -128,14 +129,13 @@ impl Source for Simulated {
         if self.left == 0 || self.ends.is_some_and(|end| begin >= end) {
             return Ok(Next::End);
         }
-        // A wait goes on from call to call until a block is free.
-        let since = *self.waiting_since.get_or_insert(begin);
-        let memory = self.free.recv_timeout(timeout);
-        let waited = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.longest_wait_ns.fetch_max(waited, Ordering::Relaxed);
-        match memory {
+        match self.free.recv_timeout(timeout) {
             Ok(memory) => {
-                self.waiting_since = None;
+                // Whether it was here or in the sink that the time went.
+                let since = self.handed_out.replace(Instant::now());
+                let pause = since.map_or(0, |since| since.elapsed().as_nanos());
+                let pause = u64::try_from(pause).unwrap_or(u64::MAX);
+                self.longest_pause_ns.fetch_max(pause, Ordering::Relaxed);
                 Ok(Next::Batch(self.batch(memory)))
             }
             Err(RecvTimeoutError::Timeout) => {

@@ -11,11 +11,11 @@ fn bench(disk: Disk) -> Bench {
     }
 }
 
-fn stage(frames: u64, longest_wait_s: f64) -> Stage {
+fn stage(frames: u64, longest_pause_s: f64) -> Stage {
     Stage {
         frames,
         seconds: 1.0,
-        longest_wait_s,
+        longest_pause_s,
         ..Stage::default()
     }
 }
