@@ -231,8 +231,8 @@ fn every_event_is_shown_or_counted_as_lost_when_the_ring_overflows() {
     };
     let tracer = Tracer::open(&selection).expect("tracing works as root");
     let mut followed = Followed::new(tracer, Settings::default());
-    // Nobody reads meanwhile: 64 KiB hold about 400 events, a datagram makes about 30.
-    for _ in 0..100 {
+    // Nobody reads meanwhile: 64 KiB hold about 300 events, a datagram makes about 10.
+    for _ in 0..300 {
         send(&pair, b"too many");
     }
     let (_, summary) = followed.finish().expect("the counts can be read");

@@ -24,7 +24,7 @@ pub(crate) const PROGRAM_RAW_TRACEPOINT: u32 = 17;
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP: libc::c_int = 1;
 const MAP_UPDATE: libc::c_int = 2;
-const PROGRAM_LOAD: libc::c_int = 5;
+pub(super) const PROGRAM_LOAD: libc::c_int = 5;
 const MAP_TYPE_ARRAY: u32 = 2;
 /// The verifier's words are kept up to this many bytes.
 const LOG_BYTES: usize = 64 * 1024;
@@ -152,7 +152,7 @@ pub(super) unsafe fn call<T>(command: libc::c_int, attribute: &mut T) -> io::Res
 
 /// # Safety
 /// As [`call`], and `command` is one that returns a new descriptor.
-unsafe fn descriptor<T>(command: libc::c_int, attribute: &mut T) -> io::Result<OwnedFd> {
+pub(super) unsafe fn descriptor<T>(command: libc::c_int, attribute: &mut T) -> io::Result<OwnedFd> {
     // SAFETY: the caller's promise is the same.
     let fd = unsafe { call(command, attribute) }?;
     let fd = libc::c_int::try_from(fd).map_err(io::Error::other)?;

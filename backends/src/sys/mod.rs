@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod bpf;
+#[cfg(feature = "trace")]
+pub(crate) mod bpf_trace;
 pub(crate) mod file;
 pub(crate) mod ifreq;
 pub(crate) mod packet;

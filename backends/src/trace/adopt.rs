@@ -4,7 +4,13 @@
 //! would live on without a name.
 
 use super::names::Namespaces;
-use super::{Tracer, attach_hooks};
+use super::plan::{Hooks, attach_hooks};
+use super::{Tracer, rules};
+use crate::netns;
+use std::time::{Duration, Instant};
+
+/// Namespaces without tables are looked at again after that.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What happened to the namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,13 +45,30 @@ impl Tracer {
                 continue;
             }
             let refused = self.plan.refused.len();
-            let links = attach_hooks(&self.object, &[Some(&path)], &mut self.plan);
+            let hooks = attach_hooks(&self.object, Some(&path), &self.wish, &mut self.plan);
             let why = self.plan.refused.get(refused..).unwrap_or_default();
             let why = why.iter().map(|(name, why)| format!("not {name}: {why}"));
             moved.notices.extend(why);
-            self.hooks.insert(path.clone(), links);
+            self.hooks.insert(path.clone(), hooks);
             moved.adopted.push(path);
         }
+        self.follow_tables();
         moved
+    }
+
+    /// Where the first tables came to be, the places between them are watched from now on.
+    fn follow_tables(&mut self) {
+        if self.tables_read.elapsed() < AGAIN {
+            return;
+        }
+        self.tables_read = Instant::now();
+        for (path, hooks) in self.hooks.iter_mut().filter(|(_, hooks)| hooks.is_bare) {
+            let place = Some(path.as_str()).filter(|path| !path.is_empty());
+            if netns::within(place, || Ok(rules::has_hooks())).unwrap_or(false) {
+                // One priority takes one observer: the old ones go first.
+                *hooks = Hooks::default();
+                *hooks = attach_hooks(&self.object, place, &self.wish, &mut self.plan);
+            }
+        }
     }
 }

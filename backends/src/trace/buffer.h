@@ -1,7 +1,7 @@
 /* What a program knows of an event, and how the rest is read from the buffer.
  *
  * Owns no map. A buffer is a number here: whether the verifier knows its type depends on the
- * program, so every field is read by bpf_probe_read_kernel, most of them at once.
+ * program, so its members are read by their offsets.
  */
 #pragma once
 
@@ -18,6 +18,8 @@ enum role {
 	NO_DEVICE = 4,
 	/* Packets that are not followed yet are looked at. */
 	PICKS = 8,
+	/* A task may be doing this for itself. */
+	TASK = 32,
 	/* Clones that are not followed yet are looked at, if what they share is known. */
 	PICKS_CLONES = 16,
 };
@@ -51,29 +53,6 @@ struct place {
 #define UNSET 0xffff
 #define ARPHRD_ETHER 1
 
-/* The part of a buffer from `len` on, which holds all but `dev` and `sk`. */
-#define PART 112
-/* The barrier keeps the compiler from taking the second number from a pointer, which the verifier
- * does not allow.
- */
-#define IN_PART_AT(field)                                                \
-	({                                                               \
-		u64 at = OFFSET(sk_buff, field) - OFFSET(sk_buff, len);  \
-		asm volatile("" : "+r"(at));                             \
-		at;                                                      \
-	})
-#define IN_PART(part, field) \
-	(*(typeof(((struct sk_buff *)0)->field) *)((part) + IN_PART_AT(field)))
-
-#define BITS_IN_PART(part, field)                                        \
-	({                                                               \
-		u64 bits = (part)[IN_PART_AT(field)];                    \
-		bits <<= __builtin_preserve_field_info(                  \
-			((struct sk_buff *)0)->field, FIELD_LSHIFT_U64); \
-		bits >> __builtin_preserve_field_info(                   \
-			((struct sk_buff *)0)->field, FIELD_RSHIFT_U64); \
-	})
-
 /* A packet's bytes in the kernel. */
 struct bytes {
 	u64 from;
@@ -82,18 +61,18 @@ struct bytes {
 	u32 link;
 };
 
-INLINE struct bytes find_bytes(const u8 *part, u32 role)
+INLINE struct bytes find_bytes(u64 skb, u32 role)
 {
-	u64 head = (u64)IN_PART(part, head);
-	u64 tail = head + IN_PART(part, tail);
-	u16 network_header = IN_PART(part, network_header);
-	u16 mac_header = IN_PART(part, mac_header);
+	u64 head = READ_ADDRESS(sk_buff, skb, head);
+	u64 tail = head + READ(sk_buff, skb, tail);
+	u16 network_header = READ(sk_buff, skb, network_header);
+	u16 mac_header = READ(sk_buff, skb, mac_header);
 	u64 network = head + network_header;
 	struct bytes bytes = {};
 	u64 size, link;
 
 	if (role & RECEIVED || network_header == UNSET || !network_header)
-		network = (u64)IN_PART(part, data);
+		network = READ_ADDRESS(sk_buff, skb, data);
 	if (network >= tail)
 		return bytes;
 	link = network - head - mac_header;
@@ -112,18 +91,20 @@ INLINE u64 device_of(const struct place *place)
 {
 	if (place->device || place->role & NO_DEVICE)
 		return place->device;
-	return (u64)READ(sk_buff, place->skb, dev);
+	return READ_ADDRESS(sk_buff, place->skb, dev);
 }
 
 INLINE void read_device(struct record *record, u64 device)
 {
-	u64 net = (u64)READ(net_device, device, nd_net.net);
+	u64 net = READ_ADDRESS(net_device, device, nd_net.net);
+	u64 *name = (u64 *)record->interface_name;
 
 	record->interface = READ(net_device, device, ifindex);
 	record->device_type = READ(net_device, device, type);
 	record->netns = READ(net, net, ns.inum);
-	bpf_probe_read_kernel(record->interface_name, sizeof(record->interface_name),
-			      (void *)(device + OFFSET(net_device, name)));
+	/* 16 bytes, as two numbers. */
+	name[0] = READ(timespec64, device + OFFSET(net_device, name), tv_sec);
+	name[1] = READ(timespec64, device + OFFSET(net_device, name), tv_nsec);
 }
 
 /* Whether the context lies on the stack of the task: else an interrupt borrowed the CPU. The
@@ -131,7 +112,7 @@ INLINE void read_device(struct record *record, u64 device)
  */
 INLINE int is_of_task(const struct place *place)
 {
-	u64 stack = (u64)READ(task_struct, bpf_get_current_task(), stack);
+	u64 stack = READ_ADDRESS(task_struct, bpf_get_current_task(), stack);
 	u64 context = 0;
 
 	bpf_probe_read_kernel(&context, sizeof(context), &place->context);
@@ -151,39 +132,32 @@ INLINE void read_task(struct record *record, const struct place *place)
 	bpf_get_current_comm(record->process_name, sizeof(record->process_name));
 }
 
-INLINE int is_ip(const u8 *part, const struct bytes *bytes)
+INLINE int is_ip(u64 skb, const struct bytes *bytes)
 {
-	u16 protocol = IN_PART(part, protocol);
+	u16 protocol = READ(sk_buff, skb, protocol);
 
 	return bytes->size && (protocol == IPV4 || protocol == IPV6);
 }
 
 INLINE u32 netns_of_socket(u64 socket)
 {
-	u64 net = (u64)READ(sock, socket, __sk_common.skc_net.net);
+	u64 net = READ_ADDRESS(sock, socket, __sk_common.skc_net.net);
 
 	return READ(net, net, ns.inum);
 }
 
 /* The tag that lies beside the data, if there is one. */
-INLINE int has_tag(const u8 *part, u64 skb)
+INLINE int has_tag(u64 skb)
 {
-	u64 bits = 0;
-
 	if (EXISTS(sk_buff, vlan_all))
-		return IN_PART(part, vlan_all) != 0;
-	bpf_probe_read_kernel(&bits, 1, (void *)(skb + OFFSET(sk_buff___bit, vlan_present)));
-	bits <<= __builtin_preserve_field_info(((struct sk_buff___bit *)0)->vlan_present,
-					       FIELD_LSHIFT_U64);
-	bits >>= __builtin_preserve_field_info(((struct sk_buff___bit *)0)->vlan_present,
-					       FIELD_RSHIFT_U64);
-	return bits != 0;
+		return READ(sk_buff, skb, vlan_all) != 0;
+	return READ_BITS(sk_buff___bit, skb, vlan_present) != 0;
 }
 
-INLINE void read_vlan(struct record *record, const u8 *part, u64 skb)
+INLINE void read_vlan(struct record *record, u64 skb)
 {
-	if (!has_tag(part, skb))
+	if (!has_tag(skb))
 		return;
-	record->vlan_protocol = IN_PART(part, vlan_proto);
-	record->vlan_tag = IN_PART(part, vlan_tci);
+	record->vlan_protocol = READ(sk_buff, skb, vlan_proto);
+	record->vlan_tag = READ(sk_buff, skb, vlan_tci);
 }

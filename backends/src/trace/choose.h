@@ -26,11 +26,29 @@ const volatile struct {
 	u32 mark_mask;
 	u32 process;
 	u32 by_process_name;
-	u32 unused;
+	/* Events are only counted. */
+	u32 counting;
 	u32 namespace[MOST_NAMESPACES];
 	u64 interface_name[MOST_INTERFACES][2];
 	u64 process_name[2];
 } settings;
+
+/* Where this machine has the arguments of a function; set before loading, by settings.rs. */
+const volatile struct {
+	u32 register_count;
+	/* In `struct pt_regs`. */
+	u32 registers[8];
+	u32 stack_pointer;
+	/* From there to the first argument on the stack. */
+	u32 stack_skip;
+} machine SEC(".rodata.machine");
+
+/* How an argument leads to the buffer. */
+enum way {
+	WAY_DIRECT = 0,
+	WAY_BEHIND = 1,
+	WAY_MEMBER = 2,
+};
 
 enum stage {
 	MOVING = 0,
@@ -113,10 +131,10 @@ INLINE int is_chosen_namespace(const struct place *place, u64 device)
 	u32 netns;
 
 	if (device)
-		net = (u64)READ(net_device, device, nd_net.net);
+		net = READ_ADDRESS(net_device, device, nd_net.net);
 	netns = net ? READ(net, net, ns.inum) : 0;
 	if (!netns)
-		netns = netns_of_socket((u64)READ(sk_buff, place->skb, sk));
+		netns = netns_of_socket(READ_ADDRESS(sk_buff, place->skb, sk));
 	if (!netns)
 		return 0;
 	for (u32 at = 0; at < MOST_NAMESPACES; at++)
@@ -139,24 +157,19 @@ INLINE int is_chosen_process(const struct place *place)
 	return is_same_name(settings.process_name, name);
 }
 
-/* Fills in where the packet lies, and what is beside it. Its room for bytes serves for the buffer's
- * own fields first: the stack has 512 bytes for all.
- */
+/* Fills in where the packet lies, and what is beside it. */
 INLINE int describe(struct packet *packet, const struct place *place, u64 device)
 {
-	const u8 *part = packet->window;
+	u64 skb = place->skb;
 	struct bytes bytes;
 	u64 tail;
 
-	if (bpf_probe_read_kernel(packet->window, PART,
-				  (void *)(place->skb + OFFSET(sk_buff, len))))
-		return 0;
-	packet->mark = IN_PART(part, mark);
+	packet->mark = READ(sk_buff, skb, mark);
 	if ((packet->mark & settings.mark_mask) != settings.mark)
 		return 0;
-	bytes = find_bytes(part, place->role);
+	bytes = find_bytes(skb, place->role);
 	if (!settings.filtered)
-		return is_ip(part, &bytes);
+		return is_ip(skb, &bytes);
 	if (!bytes.size)
 		return 0;
 	if (device)
@@ -167,15 +180,15 @@ INLINE int describe(struct packet *packet, const struct place *place, u64 device
 		packet->layer = LINK_LAYER;
 	else
 		bytes.from += bytes.link;
-	tail = (u64)IN_PART(part, head) + IN_PART(part, tail);
+	tail = READ_ADDRESS(sk_buff, skb, head) + READ(sk_buff, skb, tail);
 	packet->start = bytes.from;
 	packet->linear = tail - bytes.from;
-	packet->length = IN_PART(part, len) + ((u64)IN_PART(part, data) - bytes.from);
-	packet->queue = IN_PART(part, queue_mapping);
-	packet->protocol = __builtin_bswap16(IN_PART(part, protocol));
-	packet->packet_type = BITS_IN_PART(part, pkt_type);
-	packet->tag_present = has_tag(part, place->skb);
-	packet->tag = IN_PART(part, vlan_tci);
+	packet->length = READ(sk_buff, skb, len) + (READ_ADDRESS(sk_buff, skb, data) - bytes.from);
+	packet->queue = READ(sk_buff, skb, queue_mapping);
+	packet->protocol = __builtin_bswap16(READ(sk_buff, skb, protocol));
+	packet->packet_type = READ_BITS(sk_buff, skb, pkt_type);
+	packet->tag_present = has_tag(skb);
+	packet->tag = READ(sk_buff, skb, vlan_tci);
 	return 1;
 }
 
@@ -221,7 +234,7 @@ NOINLINE int is_wanted(const struct place *place)
 		forget(place->skb);
 	}
 	if (place->role & PICKS_CLONES) {
-		head = (u64)READ(sk_buff, place->skb, head);
+		head = READ_ADDRESS(sk_buff, place->skb, head);
 		if (!find(head))
 			return 0;
 	} else if (!(place->role & PICKS)) {
@@ -232,7 +245,7 @@ NOINLINE int is_wanted(const struct place *place)
 	if (!(place->role & ENDS)) {
 		now_ns = bpf_ktime_get_ns();
 		follow(place->skb, now_ns);
-		follow((u64)READ(sk_buff, place->skb, head), now_ns);
+		follow(READ_ADDRESS(sk_buff, place->skb, head), now_ns);
 	}
 	return 1;
 }
@@ -240,7 +253,7 @@ NOINLINE int is_wanted(const struct place *place)
 /* The buffer is freed; its data too, unless a clone has it. */
 NOINLINE int leave(u64 skb)
 {
-	u64 head = (u64)READ(sk_buff, skb, head);
+	u64 head = READ_ADDRESS(sk_buff, skb, head);
 	u64 shared = head + READ(sk_buff, skb, end);
 
 	forget(skb);

@@ -40,6 +40,8 @@ static long (*const bpf_get_current_comm)(void *buffer, u32 size) = (void *)16;
 static u64 (*const bpf_get_current_task)(void) = (void *)35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *)80;
 static long (*const bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+static u64 (*const bpf_get_attach_cookie)(void *context) = (void *)174;
+static long (*const bpf_get_func_arg)(void *context, u32 number, u64 *value) = (void *)183;
 static void *(*const bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 
@@ -56,13 +58,47 @@ enum {
 #define EXISTS(type, field) \
 	__builtin_preserve_field_info(((struct type *)0)->field, FIELD_EXISTS)
 
+/* Since Linux 6.2: an address as a pointer to a type, through which members are loaded without a
+ * call; what cannot be read is 0. Before that, every member costs a call.
+ */
+extern void *bpf_rdonly_cast(const void *address, u32 type) __attribute__((section(".ksyms"), weak));
+
+#define TYPE_ON_TARGET 1
+#define AS(type, address)                                                      \
+	((struct type *)bpf_rdonly_cast((void *)(address),                     \
+		__builtin_btf_type_id(*(struct type *)0, TYPE_ON_TARGET)))
+
 /* Reads a member of a kernel structure at an address; 0 where it cannot be read. */
 #define READ(type, address, field)                                             \
 	({                                                                     \
 		typeof(((struct type *)0)->field) value = 0;                   \
-		bpf_probe_read_kernel(&value, sizeof(value),                   \
-				      (void *)((address) + OFFSET(type, field))); \
+		if (bpf_rdonly_cast)                                           \
+			value = AS(type, address)->field;                      \
+		else                                                           \
+			bpf_probe_read_kernel(&value, sizeof(value),           \
+				(void *)((address) + OFFSET(type, field)));    \
 		value;                                                         \
+	})
+
+/* The same for a member that is an address: as a number, not as a pointer, with which the verifier
+ * would not let be counted.
+ */
+#define READ_ADDRESS(type, address, field) \
+	((u64)READ(timespec64, (address) + OFFSET(type, field), tv_sec))
+
+/* The same for a member of a few bits. */
+#define READ_BITS(type, address, field)                                        \
+	({                                                                     \
+		u64 bits = 0;                                                  \
+		if (bpf_rdonly_cast)                                           \
+			bits = *((u8 *)AS(type, address) + OFFSET(type, field)); \
+		else                                                           \
+			bpf_probe_read_kernel(&bits, 1,                        \
+				(void *)((address) + OFFSET(type, field)));    \
+		bits <<= __builtin_preserve_field_info(                        \
+			((struct type *)0)->field, FIELD_LSHIFT_U64);          \
+		bits >> __builtin_preserve_field_info(                         \
+			((struct type *)0)->field, FIELD_RSHIFT_U64);          \
 	})
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -144,9 +180,10 @@ struct nf_hook_state {
 	struct net *net;
 };
 
-struct bpf_nf_ctx {
-	const struct nf_hook_state *state;
-	struct sk_buff *skb;
+/* Two numbers of 64 bits. */
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
 };
 
 #pragma clang attribute pop

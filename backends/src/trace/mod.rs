@@ -5,43 +5,43 @@
 //! are one packet's is decided by `pktrail_core::trail`. Needs no kprobes.
 
 mod adopt;
+mod btf;
 mod facts;
 mod filter;
 mod follow;
+mod functions;
 mod names;
+mod plan;
 mod record;
 mod rings;
 mod rules;
 mod settings;
 mod slot;
 
-use crate::netns;
-use crate::sys::bpf;
 pub use adopt::Moved;
 pub use filter::with_filter;
 pub use follow::{Followed, Summary};
-use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject, ProgramType};
+pub use functions::Method;
+use libbpf_rs::{MapCore, MapFlags, Object};
 use names::{Interfaces, Namespaces, Reasons, Symbols};
 use nix::time::ClockId;
 use pktrail_core::filter::SkbFilter;
-use pktrail_core::trail::hook::Hook;
-use pktrail_core::trail::{Event, Frame, Happening, Names, PointId};
+use pktrail_core::trail::{Event, Frame, Happening, Names};
 use pktrail_core::{Error, ErrorKind, Result};
+pub use plan::Plan;
+use plan::{Hooks, Links, Loaded, Wish};
 use record::Record;
 use rings::Rings;
 pub use rules::RulePlan;
 use settings::Settings;
-use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 static PROGRAMS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trace.bpf.o"));
 
 /// Bytes of `struct count` in `report.h`.
 const COUNT: usize = 64;
-/// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
-const FAMILIES: [u32; 2] = [2, 10];
 
 /// Which packets are followed, and what is told of them.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +64,14 @@ pub struct Selection {
     pub snap_length: Option<u32>,
     /// Whether events keep these bytes ([`Event::frame`]).
     pub keep_frames: bool,
+    /// Only count events, and report none: what the cheapest observer at the same points costs.
+    pub count_only: bool,
+    /// The points, as [`select`](pktrail_core::trail::point::select) takes them; functions of the
+    /// kernel that have no row too, and with `all` every one that takes a packet. `None`: the
+    /// tracepoints and the places between the tables of netfilter.
+    pub points: Option<String>,
+    /// How functions are attached to. `None`: the best that the kernel takes.
+    pub method: Option<Method>,
     /// Size of the ring of each CPU in bytes: a power of two, at least a page. `None`: 64 MiB
     /// for all together, 1 to 16 MiB each.
     pub ring_bytes: Option<u32>,
@@ -81,15 +89,6 @@ impl Selection {
     }
 }
 
-/// What was attached, and what the kernel refused.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// The points, and at how many places each: a hook has one for each namespace and family.
-    pub attached: Vec<(PointId, usize)>,
-    /// The points that are missing, and why.
-    pub refused: Vec<(String, String)>,
-}
-
 /// Numbers that the programs gave out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Produced {
@@ -102,11 +101,13 @@ pub struct Produced {
 /// A running trace. Everything is detached when it is dropped, or the process ends.
 pub struct Tracer {
     // Dropped first, so that nothing reports any more.
-    links: Vec<Link>,
+    links: Links,
     /// By what was entered; the empty name is one's own namespace.
-    hooks: HashMap<String, Vec<OwnedFd>>,
+    hooks: HashMap<String, Hooks>,
+    tables_read: Instant,
     /// Namespaces were chosen: new ones are left alone.
     chosen: bool,
+    wish: Wish,
     rings: Rings,
     object: Object,
     /// What was read last. Events that keep their frames share it.
@@ -140,31 +141,27 @@ impl Tracer {
             let what = "cannot read the kernel's types in /sys/kernel/btf/vmlinux";
             Error::new(kind, what).with_source(cause)
         })?;
-        let programs = with_filter(PROGRAMS, selection.filter.as_ref())?;
-        let (object, mut plan) = load(|plan| {
-            let mut open = ObjectBuilder::default()
-                .open_memory(&programs)
-                .map_err(|cause| refused("cannot read the trace programs", cause))?;
-            configure(&mut open, &btf, &settings, plan)?;
-            Ok(open)
-        })?;
-        let rings = Rings::open(&object, selection.ring_bytes)?;
-        let links = attach_tracepoints(&object, &mut plan)?;
+        let mut loaded = Loaded::load(selection, &settings, &btf)?;
+        let rings = Rings::open(&loaded.object, selection.ring_bytes)?;
+        let links = loaded.attach()?;
         let places: Vec<Option<&str>> = match &selection.namespaces[..] {
             [] => std::iter::once(None)
                 .chain(namespaces.paths().map(Some))
                 .collect(),
             names => names.iter().map(|name| Some(name.as_str())).collect(),
         };
-        let mut hooks = HashMap::new();
-        for place in places {
-            let links = attach_hooks(&object, &[place], &mut plan);
-            hooks.insert(place.unwrap_or("").to_owned(), links);
-        }
+        let hooks = places.into_iter().map(|place| {
+            let hooks = loaded.attach_hooks(place);
+            (place.unwrap_or("").to_owned(), hooks)
+        });
+        let hooks = hooks.collect();
+        let Loaded { object, plan, wish } = loaded;
         Ok(Self {
             links,
             hooks,
+            tables_read: Instant::now(),
             chosen: !selection.namespaces.is_empty(),
+            wish,
             rings,
             object,
             batch: Arc::default(),
@@ -185,7 +182,7 @@ impl Tracer {
 
     /// Takes everything off the kernel. What was reported before can still be polled.
     pub fn detach(&mut self) {
-        self.links.clear();
+        self.links = Links::default();
         self.hooks.clear();
     }
 
@@ -297,177 +294,4 @@ fn refused(what: &str, cause: libbpf_rs::Error) -> Error {
         _ => ErrorKind::System,
     };
     Error::new(kind, what).with_source(cause)
-}
-
-/// Loads what `open` makes; if the kernel refuses it as a whole, whatever it takes of it. Older
-/// kernels have no netfilter programs, and tracepoints with fewer arguments.
-fn load(open: impl Fn(&mut Plan) -> Result<OpenObject>) -> Result<(Object, Plan)> {
-    let mut plan = Plan::default();
-    let cause = match open(&mut plan)?.load() {
-        Ok(object) => return Ok((object, plan)),
-        Err(cause) => cause,
-    };
-    let names = wanted(&open(&mut Plan::default())?);
-    let mut taken = HashSet::new();
-    for name in names {
-        let mut alone = open(&mut Plan::default())?;
-        only(&mut alone, |program| program == name);
-        match alone.load() {
-            Ok(_) => {
-                taken.insert(name);
-            }
-            Err(error) => plan.refused.push((name, error.to_string())),
-        }
-    }
-    if taken.is_empty() {
-        return Err(not_loaded(cause));
-    }
-    let mut open = open(&mut Plan::default())?;
-    only(&mut open, |program| taken.contains(program));
-    Ok((open.load().map_err(not_loaded)?, plan))
-}
-
-/// The programs that are to be loaded.
-fn wanted(open: &OpenObject) -> Vec<String> {
-    let programs = open.progs().filter(|program| program.autoload());
-    programs
-        .map(|program| program.name().to_string_lossy().into_owned())
-        .collect()
-}
-
-/// Leaves out all programs but those that `keep` names.
-fn only(open: &mut OpenObject, keep: impl Fn(&str) -> bool) {
-    for mut program in open.progs_mut() {
-        let kept = keep(&program.name().to_string_lossy());
-        program.set_autoload(kept && program.autoload());
-    }
-}
-
-fn not_loaded(cause: libbpf_rs::Error) -> Error {
-    let what = match cause.kind() {
-        libbpf_rs::ErrorKind::PermissionDenied => {
-            "tracing needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: run it as root. If you are, \
-             this kernel refuses a trace program"
-        }
-        _ => "the kernel does not take the trace programs",
-    };
-    refused(what, cause)
-}
-
-/// Leaves out what this kernel does not have, and says which namespaces are meant.
-fn configure(
-    open: &mut OpenObject,
-    btf: &libbpf_rs::btf::Btf<'_>,
-    wanted: &Settings,
-    plan: &mut Plan,
-) -> Result<()> {
-    for mut program in open.progs_mut() {
-        let name = program.name().to_string_lossy().into_owned();
-        if name.starts_with("nf_") {
-            program.set_prog_type(ProgramType::Netfilter);
-        }
-        let Some(tracepoint) = name.strip_prefix("tp_") else {
-            continue;
-        };
-        let declared = format!("btf_trace_{tracepoint}");
-        let found = btf.type_by_name::<libbpf_rs::btf::types::Typedef<'_>>(&declared);
-        if found.is_none() {
-            program.set_autoload(false);
-            let why = "this kernel has no such tracepoint".to_owned();
-            plan.refused.push((tracepoint.to_owned(), why));
-        }
-    }
-    let mut maps = open.maps_mut();
-    let settings = maps.find(|map| map.name().to_string_lossy().ends_with(".rodata"));
-    let mut settings = settings
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs take no settings"))?;
-    let bytes = settings.initial_value_mut().unwrap_or_default();
-    for (to, from) in bytes.iter_mut().zip(wanted.bytes()) {
-        *to = *from;
-    }
-    Ok(())
-}
-
-fn attach_tracepoints(object: &Object, plan: &mut Plan) -> Result<Vec<Link>> {
-    let mut links = Vec::new();
-    for program in object.progs_mut() {
-        let name = program.name().to_string_lossy().into_owned();
-        let Some(tracepoint) = name.strip_prefix("tp_").filter(|_| program.autoload()) else {
-            continue;
-        };
-        match program.attach() {
-            Ok(link) => {
-                links.push(link);
-                let point = PointId::by_name(tracepoint);
-                plan.attached.extend(point.map(|point| (point, 1)));
-            }
-            Err(error) => plan
-                .refused
-                .push((tracepoint.to_owned(), error.to_string())),
-        }
-    }
-    if links.is_empty() {
-        let what = "no tracepoint could be attached: the kernel refuses tracing programs";
-        return Err(Error::new(ErrorKind::System, what));
-    }
-    Ok(links)
-}
-
-/// Puts an observer into every gap of every hook of the namespaces. What is refused is written
-/// down once for each namespace.
-fn attach_hooks(object: &Object, places: &[Option<&str>], plan: &mut Plan) -> Vec<OwnedFd> {
-    let mut programs: Vec<(i32, BorrowedFd<'_>)> = Vec::new();
-    let all: Vec<_> = object.progs().collect();
-    for program in all.iter().filter(|program| program.autoload()) {
-        let name = program.name().to_string_lossy();
-        let slot = name.strip_prefix("nf_").and_then(|n| n.parse().ok());
-        let priority = slot.and_then(|slot: usize| slot::PRIORITIES.get(slot));
-        programs.extend(priority.map(|priority| (*priority, program.as_fd())));
-    }
-    let mut links = Vec::new();
-    let mut counts: HashMap<PointId, usize> = HashMap::new();
-    for place in places {
-        let attached = netns::within(*place, || attach_here(&programs));
-        match attached {
-            Ok(here) => {
-                for (point, link) in here {
-                    *counts.entry(point).or_default() += 1;
-                    links.push(link);
-                }
-            }
-            Err(error) => {
-                let name = format!("netfilter in {}", place.unwrap_or("this namespace"));
-                plan.refused.push((name, format!("{error:#}")));
-            }
-        }
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_unstable();
-    for (point, places) in counts {
-        match plan.attached.iter_mut().find(|(known, _)| *known == point) {
-            Some((_, known)) => *known += places,
-            None => plan.attached.push((point, places)),
-        }
-    }
-    links
-}
-
-/// The gaps of the namespace of this thread.
-fn attach_here(programs: &[(i32, BorrowedFd<'_>)]) -> Result<Vec<(PointId, OwnedFd)>> {
-    let mut links = Vec::new();
-    for hook in Hook::ALL {
-        for (priority, program) in programs {
-            let Some(point) = slot::gap_point(hook, *priority) else {
-                continue;
-            };
-            for family in FAMILIES {
-                let link = bpf::link_netfilter(*program, family, hook.number(), *priority);
-                let link = link.map_err(|cause| {
-                    Error::io(format!("cannot attach at {hook} {priority}"), cause)
-                })?;
-                links.push((point, link));
-            }
-        }
-    }
-    Ok(links)
 }

@@ -97,19 +97,20 @@ NOINLINE int arrive(u64 skb, u64 network)
 	if (!now)
 		return 0;
 	now->skb = 0;
-	if (bpf_probe_read_kernel(header, 28, (void *)network))
+	/* What lies behind a short packet is not looked at. */
+	if (bpf_probe_read_kernel(header, sizeof(header), (void *)network))
 		return 0;
 	now->protocol = header[9];
 	if (header[0] >> 4 == 6) {
-		if (bpf_probe_read_kernel(header + 16, 28, (void *)network + 16))
-			return 0;
 		now->protocol = header[6];
 		transport = 40;
 	}
 	/* Ports follow each other; the identifier of an echo comes third. */
-	if (now->protocol == 1 || now->protocol == 58) {
+	if (now->protocol == 58) {
 		if (bpf_probe_read_kernel(&now->port, 2, (void *)network + transport + 4))
 			return 0;
+	} else if (now->protocol == 1) {
+		now->port = *(u16 *)(header + 24);
 	} else if (transport == 40) {
 		now->port = *(u16 *)(header + 42);
 	} else {
@@ -129,25 +130,21 @@ INLINE void nobody_arrives(void)
 		now->skb = 0;
 }
 
-INLINE void read_buffer(struct record *record, const u8 *part, u64 skb)
+INLINE void read_buffer(struct record *record, u64 skb)
 {
-	u64 shared = (u64)IN_PART(part, head) + IN_PART(part, end);
-	u16 gso[2] = {};
+	u64 shared = READ_ADDRESS(sk_buff, skb, head) + READ(sk_buff, skb, end);
 
 	record->skb = skb;
-	record->head = (u64)IN_PART(part, head);
-	record->length = IN_PART(part, len);
-	record->paged = IN_PART(part, data_len);
-	record->mark = IN_PART(part, mark);
-	record->queue = IN_PART(part, queue_mapping);
-	record->protocol = IN_PART(part, protocol);
-	record->checksum = BITS_IN_PART(part, ip_summed);
-	read_vlan(record, part, skb);
-	/* Size and number of the segments lie side by side. */
-	bpf_probe_read_kernel(gso, sizeof(gso),
-			      (void *)(shared + OFFSET(skb_shared_info, gso_size)));
-	record->gso_size = gso[0];
-	record->gso_segments = gso[1];
+	record->head = READ_ADDRESS(sk_buff, skb, head);
+	record->length = READ(sk_buff, skb, len);
+	record->paged = READ(sk_buff, skb, data_len);
+	record->mark = READ(sk_buff, skb, mark);
+	record->queue = READ(sk_buff, skb, queue_mapping);
+	record->protocol = READ(sk_buff, skb, protocol);
+	record->checksum = READ_BITS(sk_buff, skb, ip_summed);
+	read_vlan(record, skb);
+	record->gso_size = READ(skb_shared_info, shared, gso_size);
+	record->gso_segments = READ(skb_shared_info, shared, gso_segs);
 }
 
 /* Where the packet is: by the place, the buffer's device, or its socket. */
@@ -155,7 +152,7 @@ INLINE void read_whereabouts(struct record *record, const struct place *place)
 {
 	u64 device = device_of(place);
 
-	record->socket = (u64)READ(sk_buff, place->skb, sk);
+	record->socket = READ_ADDRESS(sk_buff, place->skb, sk);
 	if (device)
 		read_device(record, device);
 	if (!record->netns && record->socket)
@@ -166,14 +163,10 @@ NOINLINE int report(const struct place *place)
 {
 	u32 role = place->role;
 	struct record record = {};
-	u8 part[PART];
 	struct bytes bytes;
 
-	if (bpf_probe_read_kernel(part, sizeof(part),
-				  (void *)(place->skb + OFFSET(sk_buff, len))))
-		return 0;
-	bytes = find_bytes(part, role);
-	if (!settings.selective && !is_ip(part, &bytes))
+	bytes = find_bytes(place->skb, role);
+	if (!settings.selective && !is_ip(place->skb, &bytes))
 		return 0;
 	record.slot = place->slot;
 	record.kind = place->kind;
@@ -182,7 +175,7 @@ NOINLINE int report(const struct place *place)
 	record.value = place->value;
 	record.reason = place->reason;
 	record.time_ns = bpf_ktime_get_ns();
-	read_buffer(&record, part, place->skb);
+	read_buffer(&record, place->skb);
 	read_whereabouts(&record, place);
 	read_task(&record, place);
 	record.link_bytes = bytes.link;
@@ -193,6 +186,18 @@ NOINLINE int report(const struct place *place)
 	else if (place->hook == HOOK_INPUT)
 		arrive(place->skb, bytes.from + bytes.link);
 	return 0;
+}
+
+/* All that happens where events are only counted. */
+INLINE int is_counted(void)
+{
+	u32 cpu;
+
+	if (!settings.counting)
+		return 0;
+	cpu = bpf_get_smp_processor_id() & (MOST_CPUS - 1);
+	counts[cpu].produced++;
+	return 1;
 }
 
 /* Reports a packet that is followed, or is to be from here on. */

@@ -49,7 +49,7 @@ impl Settings {
         settings.word(mask);
         settings.word(selection.process.unwrap_or(0));
         settings.word(u32::from(selection.process_name.is_some()));
-        settings.word(0);
+        settings.word(u32::from(selection.count_only));
         for at in 0..MOST_NAMESPACES {
             settings.word(inodes.get(at).copied().unwrap_or(0));
         }
@@ -90,6 +90,20 @@ impl Settings {
         self.bytes.resize(end, 0);
         Ok(())
     }
+}
+
+/// Where functions of this machine get their arguments, as `machine` in `choose.h`: the number of
+/// registers, where `struct pt_regs` has them and the stack pointer, and what lies on the stack
+/// before the first argument there.
+pub(super) fn machine() -> Vec<u8> {
+    let (registers, stack): ([u32; 8], [u32; 2]) = match cfg!(target_arch = "x86_64") {
+        true => ([112, 104, 96, 88, 72, 64, 0, 0], [152, 8]),
+        // AArch64, and others that number their registers from the first argument.
+        false => ([0, 8, 16, 24, 32, 40, 48, 56], [248, 0]),
+    };
+    let count = if cfg!(target_arch = "x86_64") { 6 } else { 8 };
+    let words = std::iter::once(count).chain(registers).chain(stack);
+    words.flat_map(u32::to_ne_bytes).collect()
 }
 
 fn usage(what: String) -> Error {

@@ -33,8 +33,20 @@ const GAPS_FROM: u16 = 100;
 /// The priorities of the gaps, by slot.
 pub(super) const PRIORITIES: &[i32] = &[-i32::MAX, -399, -299, -199, -149, -99, 1, 51, 101];
 
+/// The slot of the first point that is a function.
+const FUNCTIONS_FROM: u16 = 1000;
+
+/// The slot of a point that is a function.
+pub(super) fn of_function(point: PointId) -> u16 {
+    FUNCTIONS_FROM.saturating_add(point.0)
+}
+
 /// The point of a slot; `hook` is the kernel's number, for gaps.
 pub(super) fn point(slot: u16, hook: u8) -> Option<PointId> {
+    if let Some(number) = slot.checked_sub(FUNCTIONS_FROM) {
+        let point = PointId(number);
+        return point.point().map(|_| point);
+    }
     match slot.checked_sub(GAPS_FROM) {
         None => PointId::by_name(TRACEPOINTS.get(usize::from(slot))?),
         Some(gap) => {

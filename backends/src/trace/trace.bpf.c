@@ -11,9 +11,11 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define POINT(number, name, at, roles)                                   \
 	SEC("raw_tp/" #name) int tp_##name(u64 *ctx)                     \
 	{                                                                \
+		if (is_counted())                                        \
+			return 0;                                        \
 		struct place place = {                                   \
 			.skb = ctx[at],                                  \
-			.context = (u64)ctx,                             \
+			.context = (roles) & TASK ? (u64)ctx : 0,        \
 			.slot = number,                                  \
 			.role = roles,                                   \
 		};                                                       \
@@ -24,21 +26,23 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 POINT(0, napi_gro_receive_entry, 0, RECEIVED | PICKS)
 POINT(1, netif_receive_skb, 0, RECEIVED | PICKS)
 POINT(2, netif_rx, 0, RECEIVED)
-POINT(3, net_dev_queue, 0, PICKS)
+POINT(3, net_dev_queue, 0, PICKS | TASK)
 POINT(4, net_dev_start_xmit, 0, PASS)
-POINT(7, skb_copy_datagram_iovec, 0, NO_DEVICE | PICKS_CLONES)
+POINT(7, skb_copy_datagram_iovec, 0, NO_DEVICE | PICKS_CLONES | TASK)
 POINT(8, qdisc_enqueue, 2, PASS)
 POINT(9, qdisc_dequeue, 3, PASS)
-POINT(10, tcp_retransmit_skb, 1, NO_DEVICE)
+POINT(10, tcp_retransmit_skb, 1, NO_DEVICE | TASK)
 POINT(11, tcp_send_reset, 1, PASS)
 POINT(12, tcp_probe, 1, NO_DEVICE)
 POINT(13, tcp_bad_csum, 0, PICKS)
-POINT(14, icmp_send, 0, PASS)
-POINT(15, sock_rcvqueue_full, 1, NO_DEVICE)
+POINT(14, icmp_send, 0, TASK)
+POINT(15, sock_rcvqueue_full, 1, NO_DEVICE | TASK)
 POINT(16, udp_fail_queue_rcv_skb, 2, PASS)
 
 SEC("raw_tp/kfree_skb") int tp_kfree_skb(u64 *ctx)
 {
+	if (is_counted())
+		return 0;
 	struct place place = {
 		.skb = ctx[0],
 		.context = (u64)ctx,
@@ -55,9 +59,10 @@ SEC("raw_tp/kfree_skb") int tp_kfree_skb(u64 *ctx)
 
 SEC("raw_tp/consume_skb") int tp_consume_skb(u64 *ctx)
 {
+	if (is_counted())
+		return 0;
 	struct place place = {
 		.skb = ctx[0],
-		.context = (u64)ctx,
 		.slot = 6,
 		.role = ENDS | NO_DEVICE,
 	};
@@ -72,27 +77,31 @@ SEC("raw_tp/consume_skb") int tp_consume_skb(u64 *ctx)
  */
 SEC("raw_tp/sk_data_ready") int tp_sk_data_ready(u64 *ctx)
 {
+	if (is_counted())
+		return 0;
 	report_socket(ctx[0], 17);
 	return 0;
 }
 
 /* At the first two hooks the device is where the packet came from, else where it will leave. The
- * context is read, not accessed, so that what it holds are numbers.
+ * context (`struct bpf_nf_ctx`: state, buffer) is read as two numbers, since the verifier allows
+ * more with numbers than with pointers of its own.
  */
-INLINE void report_hook(struct bpf_nf_ctx *ctx, u16 slot)
+INLINE void report_hook(void *ctx, u16 slot)
 {
-	u64 addresses[2];
 	struct place place = { .slot = slot, .role = NO_DEVICE };
+	u64 state;
 
-	if (bpf_probe_read_kernel(addresses, sizeof(addresses), ctx))
+	if (is_counted())
 		return;
-	place.skb = addresses[1];
-	place.hook = READ(nf_hook_state, addresses[0], hook);
-	place.family = READ(nf_hook_state, addresses[0], pf);
+	state = READ(timespec64, ctx, tv_sec);
+	place.skb = READ(timespec64, ctx, tv_nsec);
+	place.hook = READ(nf_hook_state, state, hook);
+	place.family = READ(nf_hook_state, state, pf);
 	if (place.hook < 2)
-		place.device = (u64)READ(nf_hook_state, addresses[0], in);
+		place.device = READ_ADDRESS(nf_hook_state, state, in);
 	else
-		place.device = (u64)READ(nf_hook_state, addresses[0], out);
+		place.device = READ_ADDRESS(nf_hook_state, state, out);
 	/* Where packets begin, and where they may have become others. */
 	if (place.hook == HOOK_OUTPUT || place.hook == HOOK_INPUT)
 		place.role |= PICKS;
@@ -103,7 +112,7 @@ INLINE void report_hook(struct bpf_nf_ctx *ctx, u16 slot)
  * at which it runs. It always accepts.
  */
 #define GAP(number)                                                      \
-	SEC("netfilter") int nf_##number(struct bpf_nf_ctx *ctx)         \
+	SEC("netfilter") int nf_##number(void *ctx)                      \
 	{                                                                \
 		report_hook(ctx, 100 + number);                          \
 		return 1;                                                \
@@ -118,3 +127,70 @@ GAP(5)
 GAP(6)
 GAP(7)
 GAP(8)
+
+/* A function, by whatever shows its arguments. What the cookie holds is in functions.rs: slot,
+ * role, which argument, and what it is.
+ */
+INLINE void observe_function(void *ctx, u64 cookie, u64 argument)
+{
+	u64 skb = argument;
+	u8 way = cookie >> 32;
+
+	if (way == WAY_BEHIND || way == WAY_MEMBER) {
+		skb = 0;
+		bpf_probe_read_kernel(&skb, sizeof(skb), (void *)(argument + (cookie >> 48)));
+	}
+	struct place place = {
+		.skb = skb,
+		.context = (u64)ctx,
+		.slot = cookie,
+		.role = cookie >> 16,
+	};
+	observe(&place);
+}
+
+/* An argument from the registers at the entry of a function; those behind lie on the stack. */
+INLINE u64 argument_of(void *ctx, u32 number)
+{
+	u64 value = 0, stack = 0;
+
+	if (number < machine.register_count) {
+		bpf_probe_read_kernel(&value, 8, ctx + machine.registers[number & 7]);
+		return value;
+	}
+	bpf_probe_read_kernel(&stack, 8, ctx + machine.stack_pointer);
+	stack += machine.stack_skip + 8 * (number - machine.register_count);
+	bpf_probe_read_kernel(&value, 8, (void *)stack);
+	return value;
+}
+
+SEC("kprobe.multi") int fn_multi(void *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!is_counted())
+		observe_function(ctx, cookie, argument_of(ctx, cookie >> 40 & 0xff));
+	return 0;
+}
+
+SEC("kprobe") int fn_probe(void *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!is_counted())
+		observe_function(ctx, cookie, argument_of(ctx, cookie >> 40 & 0xff));
+	return 0;
+}
+
+/* Loaded once for each function, with these instructions. */
+SEC("fentry/ip_rcv") int fn_entry(void *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 argument = 0;
+
+	if (is_counted())
+		return 0;
+	bpf_get_func_arg(ctx, cookie >> 40 & 0xff, &argument);
+	observe_function(ctx, cookie, argument);
+	return 0;
+}

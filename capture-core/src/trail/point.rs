@@ -6,7 +6,7 @@
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 /// A layer of the network stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -222,9 +222,38 @@ impl PointId {
         TABLE.names.get(name).copied()
     }
 
+    /// The point of this name; a function that the table does not have gets a row of its own,
+    /// for as long as the program runs.
+    pub fn learn(name: &str) -> Self {
+        if let Some(known) = Self::by_name(name) {
+            return known;
+        }
+        let first = TABLE.rows.len();
+        let mut learnt = LEARNT.write().unwrap_or_else(PoisonError::into_inner);
+        let at = learnt.iter().position(|point| point.name == name);
+        let at = at.unwrap_or_else(|| {
+            let point = Point {
+                name: Box::leak(name.to_owned().into_boxed_str()),
+                layer: Layer::Device,
+                attach: FUNCTION,
+                skb: SkbAt::None,
+                role: Role::Pass,
+                old_names: Vec::new(),
+                sentence: "A function of the kernel that takes the packet.",
+            };
+            learnt.push(Box::leak(Box::new(point)));
+            learnt.len() - 1
+        });
+        Self(u16::try_from(first + at).unwrap_or(u16::MAX))
+    }
+
     /// The row, if there is one.
     pub fn point(self) -> Option<&'static Point> {
-        TABLE.rows.get(usize::from(self.0))
+        let number = usize::from(self.0);
+        TABLE.rows.get(number).or_else(|| {
+            let learnt = LEARNT.read().unwrap_or_else(PoisonError::into_inner);
+            learnt.get(number - TABLE.rows.len()).copied()
+        })
     }
 
     /// The name, `?` for a number without a row.
@@ -242,6 +271,9 @@ struct Table {
     rows: Vec<Point>,
     names: HashMap<&'static str, PointId>,
 }
+
+/// Functions beside the table: their number goes on from its rows.
+static LEARNT: RwLock<Vec<&'static Point>> = RwLock::new(Vec::new());
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("points.txt")));
 
@@ -351,6 +383,14 @@ pub fn points() -> &'static [Point] {
 /// # Errors
 /// `Usage` for a word that fits no point.
 pub fn select(list: &str) -> Result<Vec<PointId>> {
+    select_also(list, |_| false)
+}
+
+/// As [`select`], where `elsewhere` says that a word stands for what is not in the table.
+///
+/// # Errors
+/// `Usage` for a word that fits no point and is not known elsewhere.
+pub fn select_also(list: &str, elsewhere: impl Fn(&str) -> bool) -> Result<Vec<PointId>> {
     let mut chosen = vec![false; TABLE.rows.len()];
     for word in list.split(',').map(str::trim) {
         let layer = Layer::by_name(word);
@@ -364,7 +404,7 @@ pub fn select(list: &str) -> Result<Vec<PointId>> {
             *chosen |= fits;
             found |= fits;
         }
-        if !found {
+        if !found && !elsewhere(word) {
             let layers: Vec<&str> = Layer::ALL.iter().map(|(name, _)| *name).collect();
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -381,7 +421,7 @@ pub fn select(list: &str) -> Result<Vec<PointId>> {
 }
 
 /// Whether `name` fits `pattern`, in which `*` stands for any characters.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == name;
     };

@@ -14,6 +14,10 @@ use std::fmt;
 /// How a trail ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each trail, of which most have hundreds of bytes for each hop"
+)]
 pub enum Verdict {
     /// It has not ended.
     #[default]

@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use pktrail::filter::{SkbFilter, Target};
 use pktrail::names::SystemNames;
 use pktrail::signals::Signals;
-use pktrail::trace::{Followed, RulePlan, Selection, Summary, Tracer};
+use pktrail::trace::{Followed, Method, RulePlan, Selection, Summary, Tracer};
 use pktrail::trail::top::By;
 use pktrail::trail::{Settings, Wanted};
 use pktrail::{Control, LinkType, Result};
@@ -81,6 +81,13 @@ struct Trace {
     /// Say what is attached, and show every hop on a line of its own
     #[arg(short, long)]
     verbose: bool,
+    /// Points to attach to: names, layers (net, nf, tcp…), patterns with *, functions of the
+    /// kernel, or all. Without: tracepoints and the places between the tables of netfilter
+    #[arg(long, value_name = "LIST")]
+    points: Option<String>,
+    /// How functions are attached to. Without: the best that the kernel takes
+    #[arg(long, value_name = "METHOD", value_enum)]
+    attach: Option<Attach>,
     /// Filter expression
     #[arg(value_name = "EXPRESSION")]
     expression: Vec<String>,
@@ -107,6 +114,27 @@ impl From<Ranking> for By {
     }
 }
 
+/// How functions are attached to.
+#[derive(Clone, Copy, ValueEnum)]
+enum Attach {
+    /// A trampoline for each
+    Fentry,
+    /// One link for all
+    KprobeMulti,
+    /// A breakpoint for each
+    Kprobe,
+}
+
+impl From<Attach> for Method {
+    fn from(attach: Attach) -> Self {
+        match attach {
+            Attach::Fentry => Self::Fentry,
+            Attach::KprobeMulti => Self::KprobeMulti,
+            Attach::Kprobe => Self::Kprobe,
+        }
+    }
+}
+
 /// Runs the command.
 pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let Some(args) = parse::<Trace>(words)? else {
@@ -116,6 +144,8 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let selection = Selection {
         namespaces: args.netns.clone(),
         filter: filter(&args.expression)?,
+        points: args.points.clone(),
+        method: args.attach.map(Method::from),
         snap_length: args.snapshot_length,
         keep_frames: args.write.is_some(),
         ..Selection::default()
@@ -231,6 +261,18 @@ fn say_plan(tracer: &Tracer, verbose: bool) {
             refused => format!("; {refused} refused"),
         }
     ));
+    if plan.candidates > 0 {
+        let attached = match plan.functions {
+            Some((method, count)) => format!("{count} attached by {}", method.name()),
+            None => "none attached".to_owned(),
+        };
+        report::note(&format!(
+            "{} functions take a packet, {attached}, {} under another name, {} missing",
+            plan.candidates,
+            plan.renamed,
+            plan.missing.len()
+        ));
+    }
     if verbose {
         for (point, places) in &plan.attached {
             let sentence = point.point().map_or("", |point| point.sentence);

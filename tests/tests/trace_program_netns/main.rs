@@ -3,6 +3,7 @@
 mod causes;
 mod diagram;
 mod files;
+mod killed;
 mod namespaces;
 mod rules;
 mod shown;

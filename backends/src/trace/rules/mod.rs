@@ -55,6 +55,17 @@ fn family_name(family: u8) -> &'static str {
     }
 }
 
+/// Whether anything may judge or change packets at the hooks of this thread's namespace: tables of
+/// nftables or of iptables-legacy, or services of IPVS. Yes, where that cannot be found out.
+pub(super) fn has_hooks() -> bool {
+    let services = std::fs::read_to_string("/proc/thread-self/net/ip_vs");
+    watch::has_legacy_tables()
+        || services.is_ok_and(|text| text.lines().count() > 3)
+        || RuleTrace::connect(0)
+            .and_then(|rules| rules.families())
+            .map_or(true, |families| !families.is_empty())
+}
+
 /// Family, table, chain.
 type ChainKey = (u8, String, String);
 
@@ -82,21 +93,7 @@ impl RuleTrace {
     /// owner (5.12).
     pub(super) fn open(netns: u32, filter: Option<&Filter>) -> Result<Option<Self>> {
         let failed = |cause| Error::io("cannot open a netlink socket for rules", cause);
-        let mut socket = Socket::new(NETLINK_NETFILTER).map_err(failed)?;
-        let own = socket.bind_auto().map_err(failed)?.port_number();
-        socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
-        // A smaller buffer loses reports earlier; that is noticed.
-        let _ = socket.set_rx_buf_sz(BUFFER);
-        let mut trace = Self {
-            socket,
-            netns,
-            own: format!("pktrail-{own}"),
-            chains: HashMap::new(),
-            texts: None,
-            stale: true,
-            bases: HashMap::new(),
-            overflown: false,
-        };
+        let mut trace = Self::connect(netns)?;
         let families = trace.families()?;
         if families.is_empty() {
             return Ok(None);
@@ -108,6 +105,25 @@ impl RuleTrace {
         trace.install(&families, filter)?;
         trace.socket.set_non_blocking(true).map_err(failed)?;
         Ok(Some(trace))
+    }
+
+    fn connect(netns: u32) -> Result<Self> {
+        let failed = |cause| Error::io("cannot open a netlink socket for rules", cause);
+        let mut socket = Socket::new(NETLINK_NETFILTER).map_err(failed)?;
+        let own = socket.bind_auto().map_err(failed)?.port_number();
+        socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
+        // A smaller buffer loses reports earlier; that is noticed.
+        let _ = socket.set_rx_buf_sz(BUFFER);
+        Ok(Self {
+            socket,
+            netns,
+            own: format!("pktrail-{own}"),
+            chains: HashMap::new(),
+            texts: None,
+            stale: true,
+            bases: HashMap::new(),
+            overflown: false,
+        })
     }
 
     /// The families that have tables here, as those that packets have.

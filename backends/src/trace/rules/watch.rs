@@ -111,7 +111,7 @@ impl Watch {
 }
 
 /// Whether the namespace of this thread has tables of iptables-legacy.
-fn has_legacy_tables() -> bool {
+pub(super) fn has_legacy_tables() -> bool {
     let names = ["ip_tables_names", "ip6_tables_names"];
     names.iter().any(|name| {
         let text = fs::read_to_string(format!("/proc/thread-self/net/{name}"));

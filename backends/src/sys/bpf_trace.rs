@@ -1,0 +1,159 @@
+//! bpf(2) for programs that run at functions of the kernel: loading one for a function, and
+//! attaching it with a number that it is told.
+//!
+//! Owns the layouts of `union bpf_attr` (include/uapi/linux/bpf.h) for that.
+
+use super::bpf::{PROGRAM_LOAD, descriptor};
+use libbpf_rs::libbpf_sys::bpf_insn;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+const LINK_CREATE: libc::c_int = 28;
+const BTF_GET_FD_BY_ID: libc::c_int = 19;
+
+/// `BPF_PROG_TYPE_KPROBE`, `BPF_PROG_TYPE_TRACING` and `BPF_PROG_TYPE_NETFILTER`.
+pub(crate) const PROGRAM_KPROBE: u32 = 2;
+pub(crate) const PROGRAM_TRACING: u32 = 26;
+pub(crate) const PROGRAM_NETFILTER: u32 = 32;
+/// Of `enum bpf_attach_type`.
+pub(crate) const ATTACH_FENTRY: u32 = 24;
+pub(crate) const ATTACH_KPROBE_MULTI: u32 = 42;
+pub(crate) const ATTACH_NETFILTER: u32 = 45;
+
+/// What a program is loaded for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Purpose<'a> {
+    pub(crate) program_type: u32,
+    pub(crate) attach_type: u32,
+    /// The type's number of the function.
+    pub(crate) function: u32,
+    /// The types of the module that has it.
+    pub(crate) module: Option<BorrowedFd<'a>>,
+}
+
+/// The part for BPF_PROG_LOAD, as far as it is needed.
+#[repr(C)]
+struct ProgramLoad {
+    program_type: u32,
+    instruction_count: u32,
+    instructions: u64,
+    licence: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    interface: u32,
+    attach_type: u32,
+    btf: u32,
+    function_info_size: u32,
+    function_info: u64,
+    function_info_count: u32,
+    line_info_size: u32,
+    line_info: u64,
+    line_info_count: u32,
+    function: u32,
+    module: u32,
+    unused: u32,
+}
+
+/// The part for BPF_LINK_CREATE with a tracing program.
+#[repr(C)]
+struct LinkTracing {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+    target_function: u32,
+    unused: u32,
+    cookie: u64,
+}
+
+/// The part for BPF_BTF_GET_FD_BY_ID.
+#[repr(C)]
+struct ById {
+    id: u32,
+    next: u32,
+    flags: u32,
+}
+
+/// Loads a program; what it refers to (maps) is numbers of descriptors in `instructions`.
+pub(crate) fn load_for(purpose: Purpose<'_>, instructions: &[bpf_insn]) -> io::Result<OwnedFd> {
+    let mut name = [0; 16];
+    for (to, from) in name.iter_mut().zip(b"pktrail_fn") {
+        *to = *from;
+    }
+    let mut attribute = ProgramLoad {
+        program_type: purpose.program_type,
+        instruction_count: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        instructions: instructions.as_ptr() as u64,
+        licence: c"Dual MIT/GPL".as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log: 0,
+        kernel_version: 0,
+        flags: 0,
+        name,
+        interface: 0,
+        attach_type: purpose.attach_type,
+        btf: 0,
+        function_info_size: 0,
+        function_info: 0,
+        function_info_count: 0,
+        line_info_size: 0,
+        line_info: 0,
+        line_info_count: 0,
+        function: purpose.function,
+        module: purpose
+            .module
+            .map_or(0, |fd| fd.as_raw_fd().cast_unsigned()),
+        unused: 0,
+    };
+    // SAFETY: `ProgramLoad` is the head of that part of the union; the addresses are of
+    // `instructions` with its own length and of a C string, both alive here.
+    unsafe { descriptor(PROGRAM_LOAD, &mut attribute) }
+}
+
+/// Whether the kernel takes a program that does nothing for this purpose.
+pub(crate) fn is_taken(purpose: Purpose<'_>) -> io::Result<()> {
+    // What a netfilter program returns must be a verdict; others may return it as well.
+    let accept = bpf_insn {
+        code: 0xb4,
+        imm: i32::from(purpose.program_type == PROGRAM_NETFILTER),
+        ..bpf_insn::default()
+    };
+    let exit = bpf_insn {
+        code: 0x95,
+        ..bpf_insn::default()
+    };
+    load_for(purpose, &[accept, exit]).map(drop)
+}
+
+/// Runs a tracing program at its function until the descriptor is closed. It is told `cookie`.
+pub(crate) fn link_function(program: BorrowedFd<'_>, cookie: u64) -> io::Result<OwnedFd> {
+    let mut attribute = LinkTracing {
+        program: program.as_raw_fd().cast_unsigned(),
+        target: 0,
+        attach_type: ATTACH_FENTRY,
+        flags: 0,
+        target_function: 0,
+        unused: 0,
+        cookie,
+    };
+    // SAFETY: `LinkTracing` is that part of the union, without addresses; the command returns a
+    // new descriptor.
+    unsafe { descriptor(LINK_CREATE, &mut attribute) }
+}
+
+/// The types of a module, by the kernel's number for them.
+pub(crate) fn types_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attribute = ById {
+        id,
+        next: 0,
+        flags: 0,
+    };
+    // SAFETY: `ById` is that part of the union, without addresses; the command returns a new
+    // descriptor.
+    unsafe { descriptor(BTF_GET_FD_BY_ID, &mut attribute) }
+}

@@ -1,0 +1,349 @@
+//! Functions of the kernel as points: which ones, and attaching to them.
+//!
+//! Owns the choice between the methods and what a program is told of its function (the cookie).
+//! Where a function has its buffer is read from BTF, not from the table of points.
+
+use super::btf::{self, Function};
+use super::slot;
+use crate::sys::bpf_trace::{self, Purpose};
+use libbpf_rs::{KprobeMultiOpts, KprobeOpts, Object, ProgramMut};
+use pktrail_core::Result;
+use pktrail_core::trail::point::{self, Attach};
+use pktrail_core::trail::{Layer, PointId, SkbAt};
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Functions for which a trampoline each is made; for more, one link serves all.
+const MOST_TRAMPOLINES: usize = 300;
+/// At these the network header is not where the buffer says: the packet begins at data.
+const RECEIVED: [&str; 7] = [
+    "netif_rx_internal",
+    "enqueue_to_backlog",
+    "gro_receive_skb",
+    "dev_gro_receive",
+    "__dev_forward_skb",
+    "dev_forward_skb",
+    "do_xdp_generic",
+];
+/// Roles of `enum role` in `buffer.h`.
+const ROLE_RECEIVED: u64 = 1;
+const ROLE_NO_DEVICE: u64 = 4;
+const ROLE_PICKS: u64 = 8;
+
+/// A function that is to be attached to.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) point: PointId,
+    /// Its name in this kernel.
+    pub(super) name: String,
+    function: Function,
+}
+
+/// What is to be attached, and what there is.
+#[derive(Debug, Default)]
+pub(super) struct Functions {
+    /// Functions that take a buffer, of kernel and modules.
+    pub(super) candidates: usize,
+    pub(super) chosen: Vec<Chosen>,
+    /// Rows of the table that this kernel has no function for.
+    pub(super) missing: Vec<PointId>,
+    /// How many are attached under a name other than the table's.
+    pub(super) renamed: usize,
+}
+
+impl Functions {
+    /// The functions among the points of `list` (as [`point::select`]), and all others that take
+    /// a buffer and fit a name, a pattern or `all` of it. Also the other points of the list.
+    ///
+    /// # Errors
+    /// `Usage` for a word that fits nothing.
+    pub(super) fn choose(list: &str) -> Result<(Self, Vec<PointId>)> {
+        let all = btf::functions();
+        let elsewhere = |word: &str| all.keys().any(|name| fits_list(word, name));
+        let points = point::select_also(list, elsewhere)?;
+        let mut functions = Self {
+            candidates: all.len(),
+            ..Self::default()
+        };
+        let mut taken: HashMap<&str, PointId> = HashMap::new();
+        for id in &points {
+            let Some(row) = id.point() else { continue };
+            if !row.attach.contains(&Attach::Fentry) || row.skb == SkbAt::None {
+                continue;
+            }
+            let names = std::iter::once(row.name).chain(row.old_names.iter().map(|old| old.name));
+            match names.filter_map(|name| all.get_key_value(name)).next() {
+                Some((name, _)) => {
+                    functions.renamed += usize::from(name != row.name);
+                    taken.insert(name, *id);
+                }
+                None => functions.missing.push(*id),
+            }
+        }
+        for (name, function) in &all {
+            let known = taken.get(name.as_str()).copied();
+            let point = known.or_else(|| fits_list(list, name).then(|| PointId::learn(name)));
+            functions.chosen.extend(point.map(|point| Chosen {
+                point,
+                name: name.clone(),
+                function: function.clone(),
+            }));
+        }
+        functions.chosen.sort_by_key(|chosen| chosen.point);
+        Ok((functions, points))
+    }
+}
+
+impl Chosen {
+    pub(super) fn is_in_kernel(&self) -> bool {
+        self.function.module.is_none()
+    }
+
+    /// What the program is told: slot, role, kind of argument, its number from 0, an offset.
+    fn cookie(&self) -> u64 {
+        let (way, number) = match self.function.skb {
+            SkbAt::Behind(number) => (1, number),
+            SkbAt::Member(number) => (2, number),
+            SkbAt::Argument(number) => (0, number),
+            SkbAt::None => (0, 1),
+        };
+        let row = self.point.point();
+        let is_socket = row.is_some_and(|row| {
+            matches!(
+                row.layer,
+                Layer::Tcp | Layer::Udp | Layer::Socket | Layer::Drop
+            )
+        });
+        let mut role = ROLE_PICKS;
+        if is_socket {
+            role |= ROLE_NO_DEVICE;
+        }
+        if RECEIVED.contains(&self.name.as_str()) {
+            role |= ROLE_RECEIVED;
+        }
+        u64::from(slot::of_function(self.point))
+            | role << 16
+            | way << 32
+            | u64::from(number.saturating_sub(1)) << 40
+            | u64::from(self.function.offset) << 48
+    }
+}
+
+/// How functions are attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Method {
+    /// A trampoline for each.
+    Fentry,
+    /// One link for all.
+    KprobeMulti,
+    /// A breakpoint for each.
+    Kprobe,
+}
+
+impl Method {
+    /// The name that people know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::KprobeMulti => "kprobe.multi",
+            Self::Kprobe => "kprobe",
+        }
+    }
+
+    /// The program in `trace.bpf.c`.
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Self::Fentry => "fn_entry",
+            Self::KprobeMulti => "fn_multi",
+            Self::Kprobe => "fn_probe",
+        }
+    }
+
+    /// Whether the kernel takes a program of this kind, for a function of its own.
+    fn is_taken(self, function: u32) -> std::io::Result<()> {
+        let (program_type, attach_type, function) = match self {
+            Self::Fentry => (
+                bpf_trace::PROGRAM_TRACING,
+                bpf_trace::ATTACH_FENTRY,
+                function,
+            ),
+            Self::KprobeMulti => (bpf_trace::PROGRAM_KPROBE, bpf_trace::ATTACH_KPROBE_MULTI, 0),
+            Self::Kprobe => (bpf_trace::PROGRAM_KPROBE, 0, 0),
+        };
+        bpf_trace::is_taken(Purpose {
+            program_type,
+            attach_type,
+            function,
+            module: None,
+        })
+    }
+
+    /// The best that this kernel takes for so many functions; `wanted` alone, if it is given. Else
+    /// why there is none.
+    pub(super) fn best(
+        functions: &Functions,
+        wanted: Option<Self>,
+    ) -> std::result::Result<Self, String> {
+        let own = functions
+            .chosen
+            .iter()
+            .find(|c| c.function.module.is_none());
+        let own = own.map_or(0, |chosen| chosen.function.id);
+        let few = functions.chosen.len() <= MOST_TRAMPOLINES;
+        let order = match (wanted, few) {
+            (Some(method), _) => vec![method],
+            (None, true) => vec![Self::Fentry, Self::KprobeMulti, Self::Kprobe],
+            (None, false) => vec![Self::KprobeMulti, Self::Fentry, Self::Kprobe],
+        };
+        let mut refusals = Vec::new();
+        for method in order {
+            let possible = match method {
+                Self::Fentry => method.is_taken(own),
+                _ => has_kprobes().and_then(|()| method.is_taken(0)),
+            };
+            match possible {
+                Ok(()) => return Ok(method),
+                Err(cause) => refusals.push(format!("{}: {cause}", method.name())),
+            }
+        }
+        Err(refusals.join("; "))
+    }
+}
+
+/// Programs for kprobes load on kernels that have none.
+fn has_kprobes() -> std::io::Result<()> {
+    fs::metadata("/sys/bus/event_source/devices/kprobe").map(drop)
+}
+
+/// What was attached, and what was refused with the reason.
+#[derive(Default)]
+pub(super) struct Attached {
+    pub(super) links: Vec<OwnedFd>,
+    pub(super) multi: Vec<libbpf_rs::Link>,
+    pub(super) points: Vec<PointId>,
+    pub(super) refused: Vec<(String, String)>,
+}
+
+/// Attaches to all that is chosen. A function that is refused does not hinder the others.
+pub(super) fn attach(object: &Object, functions: &Functions, method: Method) -> Attached {
+    let mut attached = Attached::default();
+    let mut programs = object.progs_mut();
+    let Some(program) = programs.find(|program| program.name() == method.program()) else {
+        return attached;
+    };
+    match method {
+        Method::Fentry => trampolines(&program, &functions.chosen, &mut attached),
+        Method::KprobeMulti => {
+            let traceable = traceable();
+            let (can, cannot): (Vec<&Chosen>, Vec<&Chosen>) = functions
+                .chosen
+                .iter()
+                .partition(|chosen| traceable.as_ref().is_none_or(|t| t.contains(&chosen.name)));
+            let why = "the kernel does not let it be traced".to_owned();
+            let cannot = cannot.into_iter();
+            attached
+                .refused
+                .extend(cannot.map(|chosen| (chosen.name.clone(), why.clone())));
+            multi(&program, &can, &mut attached);
+        }
+        Method::Kprobe => breakpoints(&program, &functions.chosen, &mut attached),
+    }
+    attached
+}
+
+/// The functions that can be traced, if the kernel says so.
+fn traceable() -> Option<std::collections::HashSet<String>> {
+    let places = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+    let read = |place: &&str| fs::read_to_string(format!("{place}/available_filter_functions"));
+    let text = places.iter().find_map(|place| read(place).ok())?;
+    let name = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    Some(text.lines().filter_map(name).collect())
+}
+
+fn trampolines(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
+    let modules = modules();
+    for one in chosen {
+        let module = one.function.module.as_deref();
+        let types = module.map(|name| modules.get(name));
+        let result = match types {
+            Some(None) => Err(std::io::Error::other("its module has no types here")),
+            types => {
+                let purpose = Purpose {
+                    program_type: bpf_trace::PROGRAM_TRACING,
+                    attach_type: bpf_trace::ATTACH_FENTRY,
+                    function: one.function.id,
+                    module: types.flatten().map(OwnedFd::as_fd),
+                };
+                bpf_trace::load_for(purpose, program.insns())
+                    .and_then(|program| bpf_trace::link_function(program.as_fd(), one.cookie()))
+            }
+        };
+        match result {
+            Ok(link) => {
+                attached.links.push(link);
+                attached.points.push(one.point);
+            }
+            Err(cause) => attached.refused.push((one.name.clone(), cause.to_string())),
+        }
+    }
+}
+
+/// The types of modules by name.
+fn modules() -> HashMap<String, OwnedFd> {
+    let infos = libbpf_rs::query::BtfInfoIter::default();
+    infos
+        .filter_map(|info| {
+            let name = info.name.to_string_lossy().into_owned();
+            Some((name, bpf_trace::types_by_id(info.id).ok()?))
+        })
+        .collect()
+}
+
+/// One link for all; where the kernel refuses that, for halves, down to those that it refuses.
+fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) {
+    if chosen.is_empty() {
+        return;
+    }
+    let options = KprobeMultiOpts {
+        symbols: chosen.iter().map(|one| one.name.clone()).collect(),
+        cookies: chosen.iter().map(|one| one.cookie()).collect(),
+        ..KprobeMultiOpts::default()
+    };
+    match (program.attach_kprobe_multi_with_opts(options), chosen) {
+        (Ok(link), _) => {
+            attached.multi.push(link);
+            attached.points.extend(chosen.iter().map(|one| one.point));
+        }
+        (Err(cause), [one]) => attached.refused.push((one.name.clone(), cause.to_string())),
+        (Err(_), several) => {
+            let (first, second) = several.split_at(several.len() / 2);
+            multi(program, first, attached);
+            multi(program, second, attached);
+        }
+    }
+}
+
+fn breakpoints(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
+    for one in chosen {
+        let options = KprobeOpts {
+            cookie: one.cookie(),
+            ..KprobeOpts::default()
+        };
+        match program.attach_kprobe_with_opts(false, &one.name, options) {
+            Ok(link) => {
+                attached.multi.push(link);
+                attached.points.push(one.point);
+            }
+            Err(cause) => attached.refused.push((one.name.clone(), cause.to_string())),
+        }
+    }
+}
+
+/// Whether a function that has no row is meant by a list such as `net,nf,tcp_v4_rcv`.
+fn fits_list(list: &str, name: &str) -> bool {
+    list.split(',').map(str::trim).any(|word| {
+        word == "all" || word == name || word.contains('*') && point::matches(word, name)
+    })
+}

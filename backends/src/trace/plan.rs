@@ -1,0 +1,359 @@
+//! What is attached where: made by trying, before anything is reported.
+//!
+//! Owns loading the programs, with what the kernel refuses left out, and attaching them. How
+//! functions are attached to is `functions`'s.
+
+use super::functions::{self, Functions, Method};
+use super::settings::{self, Settings};
+use super::{PROGRAMS, Selection, refused, rules, slot, with_filter};
+use crate::netns;
+use crate::sys::bpf;
+use crate::sys::bpf_trace::{self, Purpose};
+use libbpf_rs::btf::Btf;
+use libbpf_rs::{Link, Object, ObjectBuilder, OpenObject, ProgramType};
+use pktrail_core::trail::PointId;
+use pktrail_core::trail::hook::Hook;
+use pktrail_core::{Error, ErrorKind, Result};
+use std::collections::HashSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
+const FAMILIES: [u32; 2] = [2, 10];
+/// Tracepoints that end the life of a buffer: without them a trail has no end.
+const ENDS: [&str; 2] = ["kfree_skb", "consume_skb"];
+
+/// What was attached, and what the kernel refused.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The points, and at how many places each: a hook has one for each namespace and family.
+    pub attached: Vec<(PointId, usize)>,
+    /// The points that are missing, and why.
+    pub refused: Vec<(String, String)>,
+    /// Functions that take a packet, of the kernel and its modules; 0 if none was asked for.
+    pub candidates: usize,
+    /// How functions are attached to, and how many are.
+    pub functions: Option<(Method, usize)>,
+    /// Of these, those that have another name in this kernel than in the table.
+    pub renamed: usize,
+    /// Functions of the table that this kernel does not have.
+    pub missing: Vec<PointId>,
+}
+
+/// What is asked for.
+#[derive(Default)]
+pub(super) struct Wish {
+    /// `None`: all but functions.
+    points: Option<HashSet<PointId>>,
+    functions: Functions,
+    method: Option<Method>,
+}
+
+impl Wish {
+    fn new(selection: &Selection, plan: &mut Plan) -> Result<Self> {
+        let Some(list) = &selection.points else {
+            return Ok(Self::default());
+        };
+        let (functions, points) = Functions::choose(list)?;
+        plan.candidates = functions.candidates;
+        plan.renamed = functions.renamed;
+        plan.missing.clone_from(&functions.missing);
+        let mut method = None;
+        if !functions.chosen.is_empty() {
+            match Method::best(&functions, selection.method) {
+                Ok(best) => method = Some(best),
+                Err(why) => plan
+                    .refused
+                    .push((format!("{} functions", functions.chosen.len()), why)),
+            }
+        }
+        Ok(Self {
+            points: Some(points.into_iter().collect()),
+            functions,
+            method,
+        })
+    }
+
+    fn has(&self, point: PointId) -> bool {
+        let points = self.points.as_ref();
+        points.is_none_or(|points| points.contains(&point))
+    }
+}
+
+/// The programs in the kernel, and what they are for.
+pub(super) struct Loaded {
+    pub(super) object: Object,
+    pub(super) plan: Plan,
+    pub(super) wish: Wish,
+}
+
+/// What ends when it is dropped.
+#[derive(Default)]
+pub(super) struct Links {
+    links: Vec<Link>,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Loaded {
+    pub(super) fn load(selection: &Selection, settings: &Settings, btf: &Btf<'_>) -> Result<Self> {
+        let programs = with_filter(PROGRAMS, selection.filter.as_ref())?;
+        let mut plan = Plan::default();
+        let wish = Wish::new(selection, &mut plan)?;
+        let has_netfilter = bpf_trace::is_taken(Purpose {
+            program_type: bpf_trace::PROGRAM_NETFILTER,
+            attach_type: bpf_trace::ATTACH_NETFILTER,
+            ..Purpose::default()
+        });
+        let open = |plan: &mut Plan| {
+            let mut open = ObjectBuilder::default()
+                .open_memory(&programs)
+                .map_err(|cause| refused("cannot read the trace programs", cause))?;
+            configure(&mut open, btf, &wish, has_netfilter.is_ok(), plan);
+            set(&mut open, ".rodata", settings.bytes())?;
+            set(&mut open, ".rodata.machine", &settings::machine())?;
+            Ok(open)
+        };
+        let object = load(&mut plan, open)?;
+        if let Err(cause) = has_netfilter {
+            let what = "the places between the tables of netfilter".to_owned();
+            plan.refused.push((what, format!("{cause} (Linux 6.4)")));
+        }
+        Ok(Self { object, plan, wish })
+    }
+
+    /// Attaches all but netfilter. From here on events come.
+    pub(super) fn attach(&mut self) -> Result<Links> {
+        let (plan, wish) = (&mut self.plan, &self.wish);
+        let mut links = Links {
+            links: attach_tracepoints(&self.object, plan)?,
+            ..Links::default()
+        };
+        if let Some(method) = wish.method {
+            let attached = functions::attach(&self.object, &wish.functions, method);
+            plan.functions = Some((method, attached.points.len()));
+            plan.attached
+                .extend(attached.points.into_iter().map(|point| (point, 1)));
+            plan.refused.extend(attached.refused);
+            links.links.extend(attached.multi);
+            links.descriptors.extend(attached.links);
+        }
+        Ok(links)
+    }
+
+    /// Attaches to the hooks of one namespace.
+    pub(super) fn attach_hooks(&mut self, place: Option<&str>) -> Hooks {
+        attach_hooks(&self.object, place, &self.wish, &mut self.plan)
+    }
+}
+
+/// Loads what `open` makes; if the kernel refuses it as a whole, whatever it takes of it.
+fn load(plan: &mut Plan, open: impl Fn(&mut Plan) -> Result<OpenObject>) -> Result<Object> {
+    let cause = match open(plan)?.load() {
+        Ok(object) => return Ok(object),
+        Err(cause) => cause,
+    };
+    let names = wanted(&open(&mut Plan::default())?);
+    let mut taken = HashSet::new();
+    for name in names {
+        let mut alone = open(&mut Plan::default())?;
+        only(&mut alone, |program| program == name);
+        match alone.load() {
+            Ok(_) => {
+                taken.insert(name);
+            }
+            Err(error) => plan.refused.push((name, error.to_string())),
+        }
+    }
+    if taken.is_empty() {
+        return Err(not_loaded(cause));
+    }
+    let mut open = open(&mut Plan::default())?;
+    only(&mut open, |program| taken.contains(program));
+    open.load().map_err(not_loaded)
+}
+
+/// The programs that are to be loaded.
+fn wanted(open: &OpenObject) -> Vec<String> {
+    let programs = open.progs().filter(|program| program.autoload());
+    programs
+        .map(|program| program.name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Leaves out all programs but those that `keep` names.
+fn only(open: &mut OpenObject, keep: impl Fn(&str) -> bool) {
+    for mut program in open.progs_mut() {
+        let kept = keep(&program.name().to_string_lossy());
+        program.set_autoload(kept && program.autoload());
+    }
+}
+
+fn not_loaded(cause: libbpf_rs::Error) -> Error {
+    let what = match cause.kind() {
+        libbpf_rs::ErrorKind::PermissionDenied => {
+            "tracing needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: run it as root. If you are, \
+             this kernel refuses a trace program"
+        }
+        _ => "the kernel does not take the trace programs",
+    };
+    refused(what, cause)
+}
+
+/// Leaves out what this kernel does not have, and what nobody asked for.
+fn configure(
+    open: &mut OpenObject,
+    btf: &Btf<'_>,
+    wish: &Wish,
+    has_netfilter: bool,
+    plan: &mut Plan,
+) {
+    let mut function = wish.functions.chosen.iter();
+    let function = function.find(|chosen| chosen.is_in_kernel());
+    for mut program in open.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        if name.starts_with("nf_") {
+            program.set_prog_type(ProgramType::Netfilter);
+            program.set_autoload(has_netfilter);
+        } else if name.starts_with("fn_") {
+            let is_it = wish.method.is_some_and(|method| method.program() == name);
+            program.set_autoload(is_it);
+            if let Some(function) = function.filter(|_| is_it && name == "fn_entry") {
+                // Only a pattern for the others, but it has to be loaded for some function.
+                let _ = program.set_attach_target(0, Some(function.name.clone()));
+            }
+        } else if let Some(tracepoint) = name.strip_prefix("tp_") {
+            let point = PointId::by_name(tracepoint);
+            if !ENDS.contains(&tracepoint) && !point.is_some_and(|point| wish.has(point)) {
+                program.set_autoload(false);
+                continue;
+            }
+            let declared = format!("btf_trace_{tracepoint}");
+            let found = btf.type_by_name::<libbpf_rs::btf::types::Typedef<'_>>(&declared);
+            if found.is_none() {
+                program.set_autoload(false);
+                let why = "this kernel has no such tracepoint".to_owned();
+                plan.refused.push((tracepoint.to_owned(), why));
+            }
+        }
+    }
+}
+
+/// Gives constants of the programs their values.
+fn set(open: &mut OpenObject, section: &str, bytes: &[u8]) -> Result<()> {
+    let mut maps = open.maps_mut();
+    let constants = maps.find(|map| map.name().to_string_lossy().ends_with(section));
+    let mut constants = constants
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs take no settings"))?;
+    let to = constants.initial_value_mut().unwrap_or_default();
+    for (to, from) in to.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    Ok(())
+}
+
+fn attach_tracepoints(object: &Object, plan: &mut Plan) -> Result<Vec<Link>> {
+    let mut links = Vec::new();
+    for program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        let Some(tracepoint) = name.strip_prefix("tp_").filter(|_| program.autoload()) else {
+            continue;
+        };
+        match program.attach() {
+            Ok(link) => {
+                links.push(link);
+                let point = PointId::by_name(tracepoint);
+                plan.attached.extend(point.map(|point| (point, 1)));
+            }
+            Err(error) => plan
+                .refused
+                .push((tracepoint.to_owned(), error.to_string())),
+        }
+    }
+    if links.is_empty() {
+        let what = "no tracepoint could be attached: the kernel refuses tracing programs";
+        return Err(Error::new(ErrorKind::System, what));
+    }
+    Ok(links)
+}
+
+/// What is attached to the hooks of a namespace.
+#[derive(Default)]
+pub(super) struct Hooks {
+    _links: Vec<OwnedFd>,
+    /// Nothing else was registered there: only the ends of hooks are watched, since there is
+    /// nothing between them to tell of.
+    pub(super) is_bare: bool,
+}
+
+/// Puts an observer into every gap of every hook of a namespace, or where there are no tables, at
+/// the end of each hook. What is refused is written down once.
+pub(super) fn attach_hooks(
+    object: &Object,
+    place: Option<&str>,
+    wish: &Wish,
+    plan: &mut Plan,
+) -> Hooks {
+    let mut programs: Vec<(i32, BorrowedFd<'_>)> = Vec::new();
+    let all: Vec<_> = object.progs().collect();
+    for program in all.iter().filter(|program| program.autoload()) {
+        let name = program.name().to_string_lossy();
+        let slot = name.strip_prefix("nf_").and_then(|n| n.parse().ok());
+        let priority = slot.and_then(|slot: usize| slot::PRIORITIES.get(slot));
+        programs.extend(priority.map(|priority| (*priority, program.as_fd())));
+    }
+    if programs.is_empty() {
+        return Hooks::default();
+    }
+    match netns::within(place, || attach_here(&programs, wish)) {
+        Ok((is_bare, here)) => {
+            let links = here.into_iter().map(|(point, link)| {
+                match plan.attached.iter_mut().find(|(known, _)| *known == point) {
+                    Some((_, places)) => *places += 1,
+                    None => plan.attached.push((point, 1)),
+                }
+                link
+            });
+            Hooks {
+                _links: links.collect(),
+                is_bare,
+            }
+        }
+        Err(error) => {
+            let name = format!("netfilter in {}", place.unwrap_or("this namespace"));
+            plan.refused.push((name, format!("{error:#}")));
+            Hooks::default()
+        }
+    }
+}
+
+/// The gaps of the namespace of this thread, and whether it is bare.
+fn attach_here(
+    programs: &[(i32, BorrowedFd<'_>)],
+    wish: &Wish,
+) -> Result<(bool, Vec<(PointId, OwnedFd)>)> {
+    // Points that were asked for by name are all watched.
+    let is_bare = wish.points.is_none() && !rules::has_hooks();
+    let mut links = Vec::new();
+    for hook in Hook::ALL {
+        let points = programs.iter().filter_map(|(priority, program)| {
+            let point = slot::gap_point(hook, *priority);
+            let point = point.filter(|point| wish.has(*point))?;
+            Some((*priority, program, point))
+        });
+        let points: Vec<_> = points.collect();
+        let from = if is_bare {
+            points.len().saturating_sub(1)
+        } else {
+            0
+        };
+        for (priority, program, point) in points.into_iter().skip(from) {
+            for family in FAMILIES {
+                let link = bpf::link_netfilter(*program, family, hook.number(), priority);
+                let link = link.map_err(|cause| {
+                    Error::io(format!("cannot attach at {hook} {priority}"), cause)
+                })?;
+                links.push((point, link));
+            }
+        }
+    }
+    Ok((is_bare, links))
+}
