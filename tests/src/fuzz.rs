@@ -149,7 +149,12 @@ pub fn expression(data: &[u8]) {
         });
     }
     let begin = Instant::now();
-    let filter = match Filter::compile(&text, &target, &mut filter::NoNames) {
+    let mut compiled = None;
+    let most_bytes = bytes_of(|| {
+        compiled = Some(Filter::compile(&text, &target, &mut filter::NoNames));
+    });
+    assert!(most_bytes <= 64 << 20, "took {most_bytes} bytes of memory");
+    let filter = match compiled.expect("it was compiled") {
         Ok(filter) => filter,
         Err(error) => {
             let _ = filter::caret(&text, &error);
@@ -175,6 +180,17 @@ pub fn expression(data: &[u8]) {
     };
     let walked = filter.run(frame, &info, &interface);
     assert_eq!(filter.program.run(frame, &info, &interface), walked);
+}
+
+/// The most memory that `work` had at one time, where that is counted.
+fn bytes_of(work: impl FnOnce()) -> u64 {
+    #[cfg(feature = "fuzz")]
+    return allocation_counter::measure(work).bytes_max;
+    #[cfg(not(feature = "fuzz"))]
+    {
+        work();
+        0
+    }
 }
 
 /// A filter program of any text, run on any bytes: `text NUL frame`.

@@ -2,8 +2,8 @@
 //! from what is known once the frame has left the kernel.
 //!
 //! The answers are those that the kernel gives, with these exceptions. A VLAN
-//! tag is in the bytes by now, so "is a tag beside the frame" is always no, and
-//! a filter made for a live interface goes on to look into the bytes. The
+//! tag is in the bytes by now, so "is a tag beside the frame" is no, unless it was
+//! taken out again for a filter of an interface (`stripped`). The
 //! firewall mark, the receive hash, the CPU, the payload offset and netlink
 //! attributes are not known any more, and are 0.
 
@@ -32,6 +32,8 @@ pub(super) struct Subject<'a> {
     pub(super) data: &'a [u8],
     pub(super) info: &'a FrameInfo,
     pub(super) interface: &'a Interface,
+    /// A VLAN tag that is beside the frame.
+    pub(super) tag: Option<u16>,
 }
 
 impl Subject<'_> {
@@ -45,6 +47,8 @@ impl Subject<'_> {
             AD_QUEUE => self.info.queue.unwrap_or(0),
             AD_HATYPE => self.hardware_type(),
             AD_RANDOM => self.random(),
+            AD_VLAN_TAG_PRESENT => self.tag.is_some().into(),
+            AD_VLAN_TAG => self.tag.unwrap_or(0).into(),
             _ => 0,
         }
     }

@@ -23,6 +23,7 @@ mod parse;
 mod run;
 mod select;
 mod steps;
+mod stripped;
 mod target;
 mod walk;
 
@@ -39,6 +40,7 @@ use crate::{Error, ErrorKind, Frame, FrameInfo, Interface, Result};
 use ancillary::Subject;
 use std::sync::Arc;
 use steps::Decision;
+use stripped::Stripped;
 
 /// One classic BPF instruction, as in the kernel's `struct sock_filter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -108,6 +110,8 @@ pub struct Filter {
     cooked: Option<Program>,
     /// What the program was made from, which runs faster here.
     decision: Option<Arc<Decision>>,
+    /// It was made for the kernel of an interface, which takes tags off.
+    is_live: bool,
 }
 
 impl Filter {
@@ -118,6 +122,7 @@ impl Filter {
             text,
             cooked: None,
             decision: None,
+            is_live: false,
         }
     }
 
@@ -168,14 +173,22 @@ impl Filter {
         }
     }
 
-    /// What [`Program::run`] would return, sooner.
+    /// What [`Program::run`] would return, sooner. One that was compiled for an interface decides
+    /// as it would in the kernel, which had taken off a tag that was put back since.
     pub fn run(&self, data: &[u8], info: &FrameInfo, interface: &Interface) -> u32 {
         match &self.decision {
-            Some(decision) => decision.run(&Subject {
-                data,
-                info,
-                interface,
-            }),
+            Some(decision) => {
+                let subject = Subject {
+                    data,
+                    info,
+                    interface,
+                    tag: None,
+                };
+                match self.is_live.then(|| Stripped::of(&subject)).flatten() {
+                    Some(stripped) => decision.run(&stripped.subject(&subject)),
+                    None => decision.run(&subject),
+                }
+            }
             None => self.program.run(data, info, interface),
         }
     }

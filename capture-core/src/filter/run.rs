@@ -15,6 +15,7 @@ impl Program {
     /// `info` and `interface`; VLAN tags stand in the bytes, none beside them.
     pub fn run(&self, data: &[u8], info: &FrameInfo, interface: &Interface) -> u32 {
         let subject = Subject {
+            tag: None,
             data,
             info,
             interface,

@@ -15,8 +15,10 @@ use crate::filter::lang::Operator;
 use crate::filter::op::*;
 
 /// Most blocks: programs of more instructions than the kernel takes are still
-/// made, to be run here, but not without end.
-const MOST_BLOCKS: usize = 600_000;
+/// made, to be shown, but not without end.
+const MOST_BLOCKS: usize = 60_000;
+/// Indices kept for all nodes.
+const MOST_USES: usize = 1_000_000;
 
 /// What the registers hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,6 +53,8 @@ pub(super) struct Emitter<'a> {
     groups: Groups,
     /// The searches of groups that are made.
     searches: Map<usize, (BlockId, Tell)>,
+    /// Why there is no program, if there is none.
+    pub(super) is_too_large: bool,
 }
 
 impl<'a> Emitter<'a> {
@@ -66,6 +70,7 @@ impl<'a> Emitter<'a> {
             uses: Vec::new(),
             groups: Groups::default(),
             searches: Map::default(),
+            is_too_large: false,
         };
         emitter.find_uses();
         emitter
@@ -78,9 +83,10 @@ impl<'a> Emitter<'a> {
 
     /// Nodes lead to earlier ones, so one pass knows all.
     fn find_uses(&mut self) {
+        let mut sum = 0;
         for node in &self.graph.nodes {
             let mut uses = Vec::new();
-            self.indices(node.value, &mut uses);
+            self.indices(node.value, &mut Map::default(), &mut uses);
             for branch in &node.branches {
                 if let Goal::Node(number) = branch.goal
                     && let Some(behind) = self.uses.get(number as usize)
@@ -90,28 +96,36 @@ impl<'a> Emitter<'a> {
             }
             uses.sort_unstable();
             uses.dedup();
+            sum += uses.len();
+            if sum > MOST_USES {
+                self.is_too_large = true;
+                return;
+            }
             self.uses.push(uses);
         }
     }
 
     /// The values that computing `value` can take from X.
-    fn indices(&self, value: ValueId, found: &mut Vec<ValueId>) {
+    fn indices(&self, value: ValueId, seen: &mut Map<ValueId, ()>, found: &mut Vec<ValueId>) {
+        if seen.insert(value, ()).is_some() {
+            return;
+        }
         match self.values.get(value) {
             Value::Load {
                 index: Some(index), ..
             } => {
                 found.push(index);
-                self.indices(index, found);
+                self.indices(index, seen, found);
             }
             Value::Binary(_, a, b) | Value::Compare(_, a, b) => {
                 if self.values.constant_of(b).is_none() {
                     found.push(b);
                     found.push(a);
                 }
-                self.indices(a, found);
-                self.indices(b, found);
+                self.indices(a, seen, found);
+                self.indices(b, seen, found);
             }
-            Value::Negative(a) => self.indices(a, found),
+            Value::Negative(a) => self.indices(a, seen, found),
             _ => {}
         }
     }
@@ -137,7 +151,8 @@ impl<'a> Emitter<'a> {
     pub(super) fn program(&mut self, root: Goal) -> Option<BlockId> {
         let root = self.goal(root, Registers::default())?;
         while let Some((number, registers, place)) = self.waiting.pop() {
-            if self.blocks.len() > MOST_BLOCKS {
+            self.is_too_large |= self.blocks.len() > MOST_BLOCKS;
+            if self.is_too_large {
                 return None;
             }
             let node = self.graph.node(number)?.clone();

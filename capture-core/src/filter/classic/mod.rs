@@ -12,28 +12,44 @@ use super::ir::graph::Graph;
 use super::ir::value::Values;
 use super::op::MOST_INSTRUCTIONS;
 
-/// The program of `graph`. It may be longer than the kernel takes. `None`: it
-/// cannot be written in classic BPF, which has sixteen words of memory, or is
-/// beyond all measure.
-pub(super) fn program(graph: &Graph, values: &Values, snaplen: u32) -> Option<Vec<Instruction>> {
+/// Why there is no program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Classic BPF has sixteen words of memory.
+    Memory,
+    /// It would be beyond all measure.
+    Size,
+}
+
+/// The program of `graph`. It may be longer than the kernel takes.
+pub(super) fn program(
+    graph: &Graph,
+    values: &Values,
+    snaplen: u32,
+) -> Result<Vec<Instruction>, Refusal> {
     let make = |shares: bool| {
         let mut emitter = emit::Emitter::new(graph, values, snaplen);
         if shares {
             emitter.share();
         }
-        let root = emitter.program(graph.root())?;
+        let Some(root) = emitter.program(graph.root()) else {
+            return Err(match emitter.is_too_large {
+                true => Refusal::Size,
+                false => Refusal::Memory,
+            });
+        };
         let fast = layout::assemble(&emitter.blocks, root, true);
         match fast.len() <= MOST_INSTRUCTIONS {
-            true => Some(fast),
-            false => Some(layout::assemble(&emitter.blocks, root, false)),
+            true => Ok(fast),
+            false => Ok(layout::assemble(&emitter.blocks, root, false)),
         }
     };
-    let program = make(false)?;
-    if program.len() <= MOST_INSTRUCTIONS {
-        return Some(program);
-    }
-    match make(true) {
-        Some(shorter) if shorter.len() < program.len() => Some(shorter),
-        _ => Some(program),
+    match make(false) {
+        Ok(program) if program.len() > MOST_INSTRUCTIONS => match make(true) {
+            Ok(shorter) if shorter.len() < program.len() => Ok(shorter),
+            _ => Ok(program),
+        },
+        Err(Refusal::Size) => make(true),
+        made => made,
     }
 }

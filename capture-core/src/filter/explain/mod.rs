@@ -34,7 +34,7 @@ pub struct Explanation {
 /// Those of [`Filter::compile`](super::Filter::compile).
 pub fn explain(text: &str, target: &Target, names: &mut dyn Resolver) -> Result<Explanation> {
     let expr = parse(text)?;
-    let decided = decide(expr.as_ref(), target, names)?;
+    let decided = decide(text, expr.as_ref(), target, names)?;
     let expression = match &expr {
         Some(expr) => show(expr),
         None => "(every frame)".into(),

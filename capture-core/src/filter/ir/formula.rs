@@ -73,6 +73,14 @@ impl Formulas {
         &self.sets[id.0 as usize]
     }
 
+    /// What it is all, or any, of.
+    pub(super) fn members(&self, id: FormulaId) -> &[FormulaId] {
+        match self.get(id) {
+            Formula::All(members) | Formula::Any(members) => members,
+            _ => &[],
+        }
+    }
+
     pub(crate) fn mentions(&self, id: FormulaId) -> u64 {
         self.stored
             .get(id.0 as usize)
@@ -80,6 +88,10 @@ impl Formulas {
     }
 
     fn add(&mut self, formula: Formula, mentions: u64) -> FormulaId {
+        if self.values.budget.is_over() {
+            return FormulaId::FALSE;
+        }
+        self.values.budget.spend(1);
         if let Some(id) = self.index.get(&formula) {
             return *id;
         }
@@ -93,6 +105,7 @@ impl Formulas {
     }
 
     fn intern(&mut self, set: Set) -> SetId {
+        self.values.budget.spend(set.ranges().len() / 4);
         if let Some(id) = self.set_index.get(&set) {
             return *id;
         }
@@ -151,6 +164,9 @@ impl Formulas {
             true => (FormulaId::TRUE, FormulaId::FALSE),
             false => (FormulaId::FALSE, FormulaId::TRUE),
         };
+        if self.values.budget.is_over() {
+            return FormulaId::FALSE;
+        }
         let mut flat: Vec<FormulaId> = Vec::with_capacity(members.len());
         for member in members {
             match (self.get(member), all) {
@@ -162,6 +178,12 @@ impl Formulas {
                 _ => flat.push(member),
             }
         }
+        let inside = match flat.len() {
+            // Each of a few is compared with what is in the others.
+            2..=8 => flat.iter().map(|member| self.members(*member).len()).sum(),
+            _ => 0,
+        };
+        self.values.budget.spend(2 * flat.len() + inside);
         let flat = self.merge(flat, all);
         let flat = self.absorb(flat, all);
         match flat.as_slice() {
@@ -282,6 +304,9 @@ impl Formulas {
     }
 
     pub(crate) fn not(&mut self, id: FormulaId) -> FormulaId {
+        if self.values.budget.is_over() {
+            return FormulaId::FALSE;
+        }
         match self.get(id).clone() {
             Formula::False => FormulaId::TRUE,
             Formula::True => FormulaId::FALSE,
@@ -309,7 +334,7 @@ impl Formulas {
         class: &Set,
         memo: &mut Map<FormulaId, FormulaId>,
     ) -> FormulaId {
-        if self.mentions(id) & (1 << (value.0 % 64)) == 0 {
+        if self.mentions(id) & (1 << (value.0 % 64)) == 0 || self.values.budget.is_over() {
             return id;
         }
         if let Some(known) = memo.get(&id) {

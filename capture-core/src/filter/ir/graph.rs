@@ -44,6 +44,7 @@ pub(crate) struct Graph {
 impl Graph {
     /// The graph of `formula`.
     pub(crate) fn new(formulas: &mut Formulas, formula: FormulaId) -> Self {
+        formulas.values.budget.begin_graph();
         let mut builder = Builder {
             formulas,
             graph: Self::default(),
@@ -51,7 +52,6 @@ impl Graph {
             goals: Map::default(),
             plain: Map::default(),
             order: Order::default(),
-            work: 0,
             depth: 0,
         };
         let root = builder.decide(formula);
@@ -69,10 +69,7 @@ impl Graph {
     }
 }
 
-/// Formulas looked at before the rest of a graph is built without thought: an
-/// expression can be made whose best graph is larger than any memory.
-const MOST_WORK: usize = 200_000;
-/// Values on one way, before the same.
+/// Values on one way, before the rest of a graph is built without thought.
 const DEEPEST: usize = 300;
 
 /// What is left of a formula, and the ranges of a value for which that is so.
@@ -85,7 +82,6 @@ struct Builder<'a> {
     goals: Map<FormulaId, Goal>,
     plain: Map<(FormulaId, Goal, Goal), Goal>,
     order: Order,
-    work: usize,
     depth: usize,
 }
 
@@ -101,7 +97,12 @@ impl Builder<'_> {
         if let Some(goal) = self.goals.get(&formula) {
             return *goal;
         }
-        if self.work > MOST_WORK || self.depth > DEEPEST {
+        let members = self.formulas.members(formula);
+        let inside = members
+            .iter()
+            .map(|id| 1 + self.formulas.members(*id).len());
+        self.formulas.values.budget.spend(inside.sum());
+        if self.formulas.values.budget.is_too_much_for_graph(0) || self.depth > DEEPEST {
             return self.follow(formula, Goal::Accept, Goal::Reject);
         }
         let value = self.order.first(self.formulas, formula);
@@ -126,19 +127,28 @@ impl Builder<'_> {
         let mut sets = Map::default();
         let mut seen = Map::default();
         self.collect(formula, value, &mut seen, &mut sets);
-        self.work += seen.len();
+        let size: usize = (seen.keys())
+            .map(|id| 1 + self.formulas.members(*id).len())
+            .sum();
+        let ranges = sets
+            .keys()
+            .map(|set| self.formulas.set(*set).ranges().len());
+        self.formulas
+            .values
+            .budget
+            .spend(size + ranges.sum::<usize>() / 4);
         let most = self.formulas.values.most(value);
         let mut cases: Vec<Case> = Vec::new();
         let mut place: Map<FormulaId, usize> = Map::default();
         let classes = self.classes(&sets, most);
-        if self.work + classes.len() * seen.len() > MOST_WORK {
+        let work = classes.len().saturating_mul(size);
+        if self.formulas.values.budget.is_too_much_for_graph(work) {
             return None;
         }
         for class in classes {
             let class = Set::of(class);
             let mut memo = Map::default();
             let left = self.formulas.given(formula, value, &class, &mut memo);
-            self.work += memo.len() + 1;
             let at = *place.entry(left).or_insert(cases.len());
             if at == cases.len() {
                 cases.push((left, Vec::new()));
@@ -214,6 +224,7 @@ impl Builder<'_> {
 
     /// A node, or less where all its ways are one.
     fn node(&mut self, value: ValueId, mut branches: Vec<Branch>) -> Goal {
+        self.formulas.values.budget.spend(1 + branches.len() / 4);
         branches.sort_unstable_by_key(|branch| branch.high);
         let mut merged: Vec<Branch> = Vec::with_capacity(branches.len());
         for branch in branches {
@@ -244,6 +255,11 @@ impl Builder<'_> {
         if let Some(goal) = self.plain.get(&(formula, yes, no)) {
             return *goal;
         }
+        if self.formulas.values.budget.is_over() {
+            return Goal::Reject;
+        }
+        let members = self.formulas.members(formula).len();
+        self.formulas.values.budget.spend(1 + members);
         let goal = match self.formulas.get(formula) {
             Formula::True => yes,
             Formula::False => no,

@@ -162,7 +162,7 @@ impl Order {
         let need = match formulas.get(formula) {
             Formula::False => u32::MAX,
             Formula::True => 0,
-            Formula::Test(value, _) => least_bytes(&formulas.values, *value),
+            Formula::Test(value, _) => formulas.values.facts(*value).least_bytes,
             Formula::All(members) => {
                 let each = members.iter().map(|member| self.need(formulas, *member));
                 each.max().unwrap_or(0)
@@ -183,7 +183,7 @@ impl Order {
         }
         let reach = match formulas.get(formula) {
             Formula::False | Formula::True => 0,
-            Formula::Test(value, _) => most_bytes(&formulas.values, *value),
+            Formula::Test(value, _) => formulas.values.facts(*value).most_bytes,
             Formula::All(members) | Formula::Any(members) => {
                 let each = members.iter().map(|member| self.reach(formulas, *member));
                 each.max().unwrap_or(0)
@@ -249,64 +249,7 @@ fn test(values: &Values, value: ValueId, set: &Set) -> Estimate {
         _ => 0.001,
     };
     Estimate {
-        cost: instructions(values, value) + steps,
+        cost: f64::from(values.facts(value).instructions) + steps,
         chance: total.clamp(least, 0.999),
-    }
-}
-
-/// About how many instructions compute it.
-fn instructions(values: &Values, value: ValueId) -> f64 {
-    match values.get(value) {
-        Value::Load { index: None, .. } | Value::Constant(_) => 1.0,
-        Value::Length | Value::Ancillary(_) => 1.0,
-        // The index is often there already.
-        Value::Load {
-            index: Some(index), ..
-        } => 1.0 + 0.2 * instructions(values, index),
-        Value::Binary(_, a, b) | Value::Compare(_, a, b) => {
-            let more = match values.constant_of(b) {
-                Some(_) => 0.0,
-                None => 2.0 + instructions(values, b),
-            };
-            instructions(values, a) + 1.0 + more
-        }
-        Value::Negative(a) => instructions(values, a) + 1.0,
-    }
-}
-
-/// The least length of a frame from which `value` can be computed.
-fn least_bytes(values: &Values, value: ValueId) -> u32 {
-    match values.get(value) {
-        Value::Load { index, k, bytes } if k < 0x8000_0000 => {
-            let own = k.saturating_add(bytes.into());
-            index.map_or(own, |index| own.max(least_bytes(values, index)))
-        }
-        Value::Binary(_, a, b) | Value::Compare(_, a, b) => {
-            least_bytes(values, a).max(least_bytes(values, b))
-        }
-        Value::Negative(a) => least_bytes(values, a),
-        _ => 0,
-    }
-}
-
-/// A length of frame from which `value` can always be computed.
-fn most_bytes(values: &Values, value: ValueId) -> u32 {
-    match values.get(value) {
-        Value::Load { index, k, bytes } => {
-            let index = index.map_or(0, |index| values.most(index).max(most_bytes(values, index)));
-            k.saturating_add(bytes.into()).saturating_add(index)
-        }
-        // A division may fail.
-        Value::Binary(crate::filter::lang::Operator::Divide, _, b)
-        | Value::Binary(crate::filter::lang::Operator::Modulo, _, b)
-            if values.constant_of(b).is_none() =>
-        {
-            u32::MAX
-        }
-        Value::Binary(_, a, b) | Value::Compare(_, a, b) => {
-            most_bytes(values, a).max(most_bytes(values, b))
-        }
-        Value::Negative(a) => most_bytes(values, a),
-        _ => 0,
     }
 }

@@ -1,6 +1,8 @@
 //! What a test looks at: bytes of the frame, facts beside it, and numbers
 //! computed from them. Equal values have equal numbers ([`ValueId`]).
 
+use super::budget::Budget;
+use super::facts::Facts;
 use super::hash::Map;
 use super::set::Set;
 use crate::filter::lang::Operator;
@@ -78,13 +80,18 @@ struct Stored {
     /// A bit for itself and each value inside it; several share a bit.
     mentions: u64,
     field: Option<Field>,
+    facts: Facts,
 }
+
+/// Values in a value: more are no sum that a person writes.
+const LARGEST: u32 = 100_000;
 
 /// All values of one expression.
 #[derive(Default)]
 pub(crate) struct Values {
     stored: Vec<Stored>,
     index: Map<Value, ValueId>,
+    pub(crate) budget: Budget,
 }
 
 impl Values {
@@ -148,9 +155,22 @@ impl Values {
         }
     }
 
+    pub(super) fn facts(&self, id: ValueId) -> Facts {
+        let stored = self.stored.get(id.0 as usize);
+        stored.map_or_else(
+            || Facts::of(Value::Constant(0), self),
+            |stored| stored.facts,
+        )
+    }
+
     fn add(&mut self, value: Value) -> ValueId {
+        self.budget.spend(1);
         if let Some(id) = self.index.get(&value) {
             return *id;
+        }
+        let facts = Facts::of(value, self);
+        if facts.size > LARGEST {
+            self.budget.exceed();
         }
         let id = ValueId(self.stored.len() as u32);
         let inside = |id: Option<ValueId>| id.map_or(0, |id| self.mentions(id));
@@ -169,6 +189,7 @@ impl Values {
             most: self.bound(value),
             mentions,
             field: None,
+            facts,
         };
         self.stored.push(stored);
         self.index.insert(value, id);
@@ -356,7 +377,8 @@ impl Values {
         if value == from {
             return self.constant(to);
         }
-        if self.mentions(value) & (1 << (from.0 % 64)) == 0 {
+        self.budget.spend(1);
+        if self.mentions(value) & (1 << (from.0 % 64)) == 0 || self.budget.is_over() {
             return value;
         }
         let field = self.field(value);

@@ -17,3 +17,4 @@ pub(super) use syntax::{
     Arith, ByteTest, Comparison, Direction, Expr, Id, IdKind, Joint, Llc, Operator, Proto,
     Qualifiers, Term,
 };
+pub(super) use token::nearest_of;

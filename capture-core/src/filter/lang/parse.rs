@@ -97,6 +97,9 @@ impl Parser<'_> {
             Kind::Name(name) => {
                 format!("expected {what}, not \"{here}\"{}", did_you_mean(name))
             }
+            Kind::Protocol(_) if what.ends_with("a name") => {
+                format!("expected {what}; as a name, the word \"{here}\" is written \\{here}")
+            }
             _ => format!("expected {what}, not \"{here}\""),
         };
         Mistake::new(span, message)

@@ -410,6 +410,11 @@ pub(crate) fn nearest(text: &str) -> Option<&'static str> {
     let words = words
         .chain(NUMBERS.iter().map(|(name, _)| *name))
         .chain(["and", "or", "not"]);
+    nearest_of(text, words)
+}
+
+/// The nearest of `words`, if one is near.
+pub(crate) fn nearest_of<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = text.to_ascii_lowercase();
     let most = (text.len() / 3).max(1);
     words

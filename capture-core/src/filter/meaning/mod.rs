@@ -100,7 +100,14 @@ impl Meaning<'_> {
             }
             Expr::Term(term, span) => {
                 self.span = *span;
-                self.term(term)
+                let formula = self.term(term)?;
+                if self.formulas.values.budget.is_over() {
+                    return Err(self.wrong(
+                        "up to here the expression is too large already: use shorter lists, or \
+                         fewer tunnels around them",
+                    ));
+                }
+                Ok(formula)
             }
             Expr::Chain(first, rest) => {
                 let mut group = vec![self.expr(first)?];

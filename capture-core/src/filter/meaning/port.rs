@@ -10,7 +10,7 @@ use crate::filter::Service;
 use crate::filter::ir::formula::FormulaId;
 use crate::filter::ir::set::Set;
 use crate::filter::ir::value::Field;
-use crate::filter::lang::{Direction, Id, IdKind, Proto, Qualifiers};
+use crate::filter::lang::{Direction, Id, IdKind, Proto, Qualifiers, nearest_of};
 use crate::text::Transport;
 
 pub(super) const TO: Direction = Direction::Destination;
@@ -70,7 +70,13 @@ impl Meaning<'_> {
             |(low, high): (&str, &str)| low.parse::<u32>().is_ok() && high.parse::<u32>().is_ok();
         Err(match name.split_once('-').is_some_and(is_range) {
             true => self.wrong(format!("a range of ports is written \"portrange {name}\"")),
-            false => self.wrong(format!("the service \"{name}\" is not known")),
+            false => {
+                let known = SERVICES.iter().map(|(known, ..)| *known);
+                let nearest = nearest_of(name, known);
+                let hint = nearest.map(|known| format!("; did you mean \"{known}\"?"));
+                let hint = hint.unwrap_or_default();
+                self.wrong(format!("the service \"{name}\" is not known{hint}"))
+            }
         })
     }
 
@@ -78,7 +84,10 @@ impl Meaning<'_> {
         if let Ok(number) = name.parse::<u32>() {
             return Some((number, None));
         }
-        let Service { port, transport } = self.names.service(name)?;
+        let Some(Service { port, transport }) = self.names.service(name) else {
+            let known = SERVICES.iter().find(|(known, ..)| *known == name);
+            return known.map(|(_, port, protocol)| (*port, *protocol));
+        };
         let protocol = transport.map(|transport| match transport {
             Transport::Tcp => TCP,
             Transport::Udp => UDP,

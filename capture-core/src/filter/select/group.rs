@@ -32,6 +32,7 @@ impl<'a> Group<'a> {
             data: self.data(frame),
             info,
             interface: self.interfaces.get(info.interface as usize)?,
+            tag: None,
         })
     }
 }

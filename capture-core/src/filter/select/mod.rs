@@ -10,7 +10,7 @@ mod lists;
 
 use super::Filter;
 use crate::batch::slice;
-use crate::{Batch, FrameInfo, LinkType};
+use crate::{Batch, FrameInfo, LinkType, Marks};
 use group::{GROUP, Group};
 use lists::Lists;
 
@@ -87,6 +87,27 @@ pub(crate) fn select<'f>(
                 lists.filter(filter, &mut group, begin..end, None, kept);
             }
             begin = end;
+        }
+    }
+    if filters.iter().flatten().any(|filter| filter.is_live) {
+        decide_again(batch, &blocks, of, kept);
+    }
+}
+
+/// Tags that were put back are rare, and each such frame is decided about without.
+fn decide_again<'f>(
+    batch: &Batch,
+    blocks: &[&[u8]],
+    of: impl Fn(&FrameInfo) -> Option<&'f Filter>,
+    kept: &mut [u32],
+) {
+    for (info, kept) in batch.frames.iter().zip(kept) {
+        if info.marks.has(Marks::VLAN_RESTORED)
+            && let Some(filter) = of(info).filter(|filter| filter.is_live)
+            && let Some(interface) = batch.interfaces.get(info.interface as usize)
+        {
+            let block = blocks.get(info.block as usize).copied().unwrap_or_default();
+            *kept = filter.run(slice(block, info.offset, info.caplen), info, interface);
         }
     }
 }
