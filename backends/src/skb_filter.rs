@@ -1,6 +1,6 @@
 //! A filter for packets inside the kernel, run there over packets that are given to it: the same
 //! verdicts as at a tracepoint, without traffic. In the programs that trace it is put by
-//! [`trace`](crate::trace).
+//! `trace`.
 
 use crate::sys::{bpf, xdp_run};
 use pktrail_core::filter::{EbpfInstruction, SkbFilter};
