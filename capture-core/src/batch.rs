@@ -14,6 +14,11 @@ pub trait Block: Send + Sync {
     fn bytes(&self) -> &[u8];
     /// The memory, to write headers between the frames.
     fn bytes_mut(&mut self) -> &mut [u8];
+    /// How many blocks like this one may be kept for a while (a part of a second)
+    /// without whoever lent them running short.
+    fn spare(&self) -> usize {
+        0
+    }
 }
 
 impl Block for Vec<u8> {

@@ -6,7 +6,9 @@
 //! begins, the file has no hole and grows by whole blocks, whatever ends the
 //! program. (With io_uring each write that lengthens a file is handed to a
 //! thread of the kernel, where they wait for each other: it costs twice the CPU
-//! time and is no faster, `benches/runs/2026-11-22/writer.md`.)
+//! time and is no faster, `benches/runs/2026-11-22/writer.md`.) Where blocks come
+//! slowly and the ring has enough of them, it lets some gather first, since a
+//! write costs more than what is in it.
 //!
 //! The memory of a block goes back as soon as it is written. What is small goes
 //! through the page cache, with nothing under way meanwhile.
@@ -21,13 +23,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Length, place in memory and place in the file of what goes past the page
 /// cache are multiples of this; no disk asks for more.
 pub(super) const UNIT: usize = 4096;
 /// Most pieces that wait, and with that most that are written at once.
 const DEPTH: usize = 8;
+/// Longest that a piece waits for others.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A part of a file that is still to be written.
 pub(super) struct Piece {
@@ -98,7 +102,7 @@ struct Queue {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// There is something to write, or nothing will come any more.
+    /// There is a first thing to write, or enough, or nothing will come any more.
     filled: Condvar,
     /// Something has been written.
     emptied: Condvar,
@@ -109,10 +113,22 @@ struct State {
     waiting: VecDeque<Piece>,
     /// Where the first of them goes.
     at: u64,
+    /// When the first of them came.
+    since: Option<Instant>,
+    /// Somebody waits until all is written.
+    is_wanted: bool,
     /// Pieces that are being written.
     taken: usize,
     has_ended: bool,
     news: News,
+}
+
+impl State {
+    /// Whether what waits is to be written now, whatever may still come.
+    fn is_enough(&self) -> bool {
+        let spare = self.waiting.iter().map(|piece| piece.memory.spare()).min();
+        self.has_ended || self.is_wanted || self.waiting.len() >= spare.unwrap_or(0).min(DEPTH)
+    }
 }
 
 impl Shared {
@@ -124,6 +140,17 @@ impl Shared {
     fn wait(&self, event: &Condvar, until: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let waited = event.wait_while(self.lock(), |state| !until(state));
         waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, once there is something to write, or nothing will come.
+    fn wait_for_enough(&self) -> MutexGuard<'_, State> {
+        let is_due = |state: &State| state.has_ended || !state.waiting.is_empty();
+        let state = self.wait(&self.filled, is_due);
+        let left = state.since.map_or(Duration::ZERO, |since| {
+            PATIENCE.saturating_sub(since.elapsed())
+        });
+        let waited = (self.filled).wait_timeout_while(state, left, |state| !state.is_enough());
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -193,12 +220,16 @@ impl Direct {
         };
         let shared = &queue.shared;
         let mut state = shared.wait(&shared.emptied, |state| state.waiting.len() < DEPTH);
-        if state.waiting.is_empty() {
-            state.at = at;
+        let is_first = state.waiting.is_empty();
+        if is_first {
+            (state.at, state.since) = (at, Some(Instant::now()));
         }
         state.waiting.push_back(piece);
+        let is_news = is_first || state.is_enough();
         drop(state);
-        shared.filled.notify_one();
+        if is_news {
+            shared.filled.notify_one();
+        }
         self.bytes += len;
         Ok(())
     }
@@ -209,8 +240,13 @@ impl Direct {
             return News::default();
         };
         let shared = &queue.shared;
+        if all {
+            shared.lock().is_wanted = true;
+            shared.filled.notify_one();
+        }
         let is_idle = |state: &State| state.waiting.is_empty() && state.taken == 0;
         let mut state = shared.wait(&shared.emptied, |state| !all || is_idle(state));
+        state.is_wanted = false;
         let news = std::mem::take(&mut state.news);
         self.bytes -= news.bytes;
         news
@@ -248,8 +284,7 @@ fn work(disk: &mut Disk, shared: &Shared) {
     let mut has_failed = false;
     let mut pieces = Vec::with_capacity(DEPTH);
     loop {
-        let is_due = |state: &State| state.has_ended || !state.waiting.is_empty();
-        let mut state = shared.wait(&shared.filled, is_due);
+        let mut state = shared.wait_for_enough();
         if state.waiting.is_empty() {
             return;
         }
@@ -369,4 +404,51 @@ impl Disk {
 pub(super) fn is_refusal(cause: &io::Error) -> bool {
     let refusals = [libc::EINVAL, libc::EFAULT, libc::EOPNOTSUPP];
     (cause.raw_os_error()).is_some_and(|code| refusals.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block whose lender can do without so many.
+    struct Lent(usize);
+
+    impl Block for Lent {
+        fn bytes(&self) -> &[u8] {
+            &[]
+        }
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut []
+        }
+        fn spare(&self) -> usize {
+            self.0
+        }
+    }
+
+    /// How many pieces come together before they are written.
+    fn gathered(spare: impl Fn(usize) -> usize) -> usize {
+        let mut state = State::default();
+        (0..100)
+            .take_while(|&at| {
+                state.waiting.push_back(Piece {
+                    memory: Arc::new(Lent(spare(at))),
+                    len: 0,
+                    frames: 0,
+                });
+                !state.is_enough()
+            })
+            .count()
+            + 1
+    }
+
+    #[test]
+    fn blocks_gather_where_their_lender_can_do_without() {
+        assert_eq!(gathered(|_| 0), 1, "a ring of few blocks");
+        assert_eq!(gathered(|_| 5), 5);
+        assert_eq!(gathered(|_| 1000), DEPTH);
+        assert_eq!(gathered(|at| if at == 2 { 0 } else { 8 }), 3, "the poorest decides");
+        let mut state = State::default();
+        state.is_wanted = true;
+        assert!(state.is_enough(), "somebody waits for it");
+    }
 }

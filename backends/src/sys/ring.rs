@@ -171,6 +171,10 @@ impl Block for Lease {
         // SAFETY: as in `bytes`; `&mut self` makes this the only slice of it.
         unsafe { std::slice::from_raw_parts_mut(self.ring.map.as_mut_ptr().add(start), len) }
     }
+
+    fn spare(&self) -> usize {
+        self.ring.shape.blocks / 8
+    }
 }
 
 impl Drop for Lease {
