@@ -84,6 +84,8 @@ pub struct AfPacket {
     /// The program in force, to attach again where a new socket is needed.
     program: Vec<Instruction>,
     pinned: bool,
+    /// How often the thread has slept since the last block.
+    naps: u32,
     frozen: Option<SourceAccount>,
 }
 
@@ -150,6 +152,7 @@ impl AfPacket {
             notices,
             program: program::reject_all(),
             pinned: false,
+            naps: 0,
             frozen: None,
         })
     }
@@ -299,6 +302,7 @@ impl AfPacket {
     }
 
     fn batch(&mut self, mut lease: Lease, number: u64) -> Option<Batch> {
+        self.naps = 0;
         let (first, count) = (lease.first_frame(), lease.frames());
         let mut frames = Vec::new();
         let table = &mut self.table;
@@ -378,11 +382,22 @@ impl AfPacket {
             Ready::Failed => self.watch.look_now(),
             // The kernel says so too while the block before is on loan.
             Ready::Frames if !self.reader.is_next_ready() => {
-                std::thread::sleep(rest.min(Duration::from_micros(500)));
+                std::thread::sleep(rest.min(self.nap()));
             }
             Ready::Frames => {}
         }
         Ok(())
+    }
+
+    /// How long to sleep where the kernel cannot wake us: longer each time until
+    /// a block comes, but no longer than an eighth of the ring takes to fill.
+    fn nap(&mut self) -> Duration {
+        const SHORTEST: Duration = Duration::from_micros(500);
+        const FASTEST_BYTES_PER_NS: u64 = 4;
+        let longest = Duration::from_nanos(self.ring_bytes() as u64 / 8 / FASTEST_BYTES_PER_NS);
+        let nap = SHORTEST * (1 << self.naps.min(6));
+        self.naps += 1;
+        nap.min(longest.max(SHORTEST))
     }
 
     /// Looks after the interface: down, up, gone, back.
