@@ -446,7 +446,11 @@ mod tests {
         assert_eq!(gathered(|_| 0), 1, "a ring of few blocks");
         assert_eq!(gathered(|_| 5), 5);
         assert_eq!(gathered(|_| 1000), DEPTH);
-        assert_eq!(gathered(|at| if at == 2 { 0 } else { 8 }), 3, "the poorest decides");
+        assert_eq!(
+            gathered(|at| if at == 2 { 0 } else { 8 }),
+            3,
+            "the poorest decides"
+        );
         let mut state = State::default();
         state.is_wanted = true;
         assert!(state.is_enough(), "somebody waits for it");

@@ -130,10 +130,15 @@ impl FileSink {
                 let _ = self.flush();
                 self.state = State::Failed;
             });
+        prepared?;
         if self.stage.len() > before {
             self.index.other();
+            // Some readers ask for an interface right behind the head, with no padding between.
+            if before == 0 && self.record.packets == 0 && self.format.is_pcapng() {
+                self.flush()?;
+            }
         }
-        prepared
+        Ok(())
     }
 
     /// Frame by frame: the batch may belong into several files.
