@@ -451,8 +451,10 @@ mod tests {
             3,
             "the poorest decides"
         );
-        let mut state = State::default();
-        state.is_wanted = true;
+        let state = State {
+            is_wanted: true,
+            ..State::default()
+        };
         assert!(state.is_enough(), "somebody waits for it");
     }
 }
