@@ -2,7 +2,7 @@
 //! is too large is refused, and the place is shown.
 //!
 //! Work is counted in allocations and in the bytes that they ask for, which are the same in each
-//! run. What they are in time is in `benches/runs/2026-11-22/filter-limits.md`.
+//! run.
 
 use pktrail_core::filter::{self, LiveTarget, NoNames, Target};
 use pktrail_core::{Filter, LinkType};
