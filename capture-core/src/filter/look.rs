@@ -67,31 +67,6 @@ impl Look {
             },
         }
     }
-
-    /// Whether the number at `next` lies right behind this one, of the same size.
-    pub(super) fn is_before(self, next: Self) -> bool {
-        match (self, next) {
-            (Self::Half(k), Self::Half(next)) => k + 2 == next,
-            (Self::Word(k), Self::Word(next)) => k + 4 == next,
-            (Self::Behind { k, bytes: 2, .. }, Self::Behind { k: next_k, .. }) => {
-                self == self.moved(k) && next == self.moved(next_k) && k + 2 == next_k
-            }
-            _ => false,
-        }
-    }
-
-    /// The same with unmasked bytes from `k` on.
-    fn moved(self, k: usize) -> Self {
-        match self {
-            Self::Behind { header, bytes, .. } => Self::Behind {
-                header,
-                k,
-                bytes,
-                mask: u32::MAX,
-            },
-            other => other,
-        }
-    }
 }
 
 /// `bytes` bytes from `k` on, big-endian; `None` if the frame ends before.
@@ -114,21 +89,6 @@ pub(super) fn half(data: &[u8], k: usize) -> Option<u32> {
 pub(super) fn word(data: &[u8], k: usize) -> Option<u32> {
     let bytes = data.get(k..k + 4)?.first_chunk()?;
     Some(u32::from_be_bytes(*bytes))
-}
-
-/// Two words.
-#[inline]
-pub(super) fn words(data: &[u8], k: usize) -> Option<(u32, u32)> {
-    let bytes = data.get(k..k + 8)?.first_chunk()?;
-    let both = u64::from_be_bytes(*bytes);
-    Some(((both >> 32) as u32, both as u32))
-}
-
-/// Two halves of a word.
-#[inline]
-pub(super) fn halves(data: &[u8], k: usize) -> Option<(u32, u32)> {
-    let both = word(data, k)?;
-    Some((both >> 16, both & 0xffff))
 }
 
 /// The length of an IPv4 header whose first byte is at `at`.

@@ -16,8 +16,6 @@ pub(super) struct Decision {
     interned: Values,
     /// They lead only to steps before them.
     pub(super) steps: Vec<Step>,
-    /// For each of them, if it and one behind it can be made together.
-    pub(super) pairs: Vec<Option<Pair>>,
     pub(super) root: u32,
     /// For searches: the ranges' ends, and where to go for each.
     highs: Vec<u32>,
@@ -60,8 +58,6 @@ pub(super) const REJECT: u32 = u32::MAX - 1;
 pub(super) struct Step {
     pub(super) look: Look,
     pub(super) choice: Choice,
-    /// That the test of its choice holds.
-    chance: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,17 +97,6 @@ pub(super) struct Ranges {
     count: u32,
 }
 
-/// Tests of two numbers side by side, as of a source and a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub(super) first: Test,
-    pub(super) second: Test,
-    /// What each test must come to for `either`.
-    pub(super) wanted: [bool; 2],
-    pub(super) either: u32,
-    pub(super) neither: u32,
-}
-
 /// A set of numbers, if they have 16 bits, else of their hashes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Table([u64; 1024]);
@@ -124,8 +109,6 @@ const MOST_TRIED: usize = 256;
 const WORTH_A_TABLE: usize = 9;
 /// More goals of one number are searched.
 const MOST_GOALS: usize = 6;
-/// How often the second test of a pair must be needed.
-const WORTH_A_PAIR: f64 = 0.5;
 
 impl Table {
     fn put(&mut self, number: u32) {
@@ -167,7 +150,6 @@ impl Decision {
             graph: Graph::default(),
             interned: Values::default(),
             steps: Vec::with_capacity(graph.nodes.len()),
-            pairs: Vec::new(),
             root: REJECT,
             highs: Vec::new(),
             goals: Vec::new(),
@@ -185,8 +167,6 @@ impl Decision {
             places.push(decision.add(Look::new(node.value, &values), ways));
         }
         decision.root = number_of(graph.root(), &places);
-        let steps = decision.steps.iter();
-        decision.pairs = steps.map(|step| decision.pair(step)).collect();
         decision.graph = graph;
         decision.interned = values;
         decision
@@ -205,7 +185,7 @@ impl Decision {
     /// the first.
     fn add(&mut self, look: Look, ways: Vec<Way>) -> u32 {
         let goals = goals(&ways);
-        let (choice, chance) = match goals.as_slice() {
+        let choice = match goals.as_slice() {
             [] => return REJECT,
             [(only, _)] => return *only,
             [(first, _), (second, _), rest @ ..] if rest.len() <= MOST_GOALS - 2 => match rest {
@@ -213,14 +193,13 @@ impl Decision {
                 _ => match (single(&ways, *first), single(&ways, *second)) {
                     (Some(one), Some(two)) => {
                         let left = without(without(ways, *first), *second);
-                        let choice = Choice::Either {
+                        Choice::Either {
                             first: one,
                             to_first: *first,
                             second: two,
                             to_second: *second,
                             otherwise: self.add(look, left),
-                        };
-                        (choice, 1.0)
+                        }
                     }
                     _ => {
                         let left = self.add(look, without(ways.clone(), *first));
@@ -232,13 +211,9 @@ impl Decision {
                     }
                 },
             },
-            _ => (Choice::Search(self.ranges(&ways)), 1.0),
+            _ => Choice::Search(self.ranges(&ways)),
         };
-        self.steps.push(Step {
-            look,
-            choice,
-            chance,
-        });
+        self.steps.push(Step { look, choice });
         self.steps.len() as u32 - 1
     }
 
@@ -250,20 +225,14 @@ impl Decision {
         Ranges { first, count }
     }
 
-    /// The choice between two goals, to which ranges lead by turns, and the
-    /// chance that its test holds.
-    fn two(&mut self, ways: &[Way]) -> (Choice, f64) {
-        let part = |odd| {
-            let turn = ways.iter().skip(odd).step_by(2);
-            turn.map(|way| way.chance).sum::<f64>()
-        };
-        let (even, odd) = (part(0), part(1));
+    /// The choice between two goals, to which ranges lead by turns.
+    fn two(&mut self, ways: &[Way]) -> Choice {
         let (no, yes) = (
             ways.first().map_or(REJECT, |way| way.to),
             ways.get(1).map_or(REJECT, |way| way.to),
         );
         let test = self.test(ways);
-        (Choice::Two { test, yes, no }, odd / (even + odd))
+        Choice::Two { test, yes, no }
     }
 
     /// Whether a number is in an odd range.
@@ -318,43 +287,6 @@ impl Decision {
             self.tables.push(table);
         }
         Some(at as u32)
-    }
-
-    /// If the step behind `step` looks at what lies right behind, and one of
-    /// both decides.
-    fn pair(&self, step: &Step) -> Option<Pair> {
-        let Choice::Two { test, yes, no } = step.choice else {
-            return None;
-        };
-        for (either, behind, wanted, chance) in [
-            (yes, no, true, 1.0 - step.chance),
-            (no, yes, false, step.chance),
-        ] {
-            let Some(next) = self.steps.get(behind as usize) else {
-                continue;
-            };
-            let Choice::Two {
-                test: second,
-                yes,
-                no,
-            } = next.choice
-            else {
-                continue;
-            };
-            if step.look.is_before(next.look)
-                && chance >= WORTH_A_PAIR
-                && (either == yes || either == no)
-            {
-                return Some(Pair {
-                    first: test,
-                    second,
-                    wanted: [wanted, either == yes],
-                    either,
-                    neither: if either == yes { no } else { yes },
-                });
-            }
-        }
-        None
     }
 
     /// Which of the ranges has `number`, from 0 on.

@@ -1,24 +1,24 @@
 //! Runs a decision graph on the frames of a batch, step by step instead of frame
-//! by frame: each step takes the list of all frames that came to it, and deals
-//! them out to the steps behind it without a branch. What a processor cannot
+//! by frame: each step takes the set of all frames that came to it, and divides
+//! it among the steps behind it without a branch. What a processor cannot
 //! foresee, which way a frame goes, then costs nothing.
 
 mod columns;
-mod deal;
+mod goals;
 mod group;
-mod lists;
+mod mask;
 
 use super::Filter;
 use crate::batch::slice;
 use crate::{Batch, FrameInfo, LinkType, Marks};
-use group::{GROUP, Group};
-use lists::Lists;
+use goals::Goals;
+use group::{Apart, Bytes, GROUP, Group, Together};
 
 /// How much to keep of each frame of a batch, and memory to find that out.
 #[derive(Default)]
 pub struct Selection {
     kept: Vec<u32>,
-    lists: Lists,
+    goals: Goals,
 }
 
 impl Selection {
@@ -43,7 +43,7 @@ pub(crate) fn select<'f>(
     filter: impl Fn(LinkType) -> Option<&'f Filter>,
     selection: &mut Selection,
 ) {
-    let Selection { kept, lists } = selection;
+    let Selection { kept, goals } = selection;
     kept.clear();
     kept.resize(batch.frames.len(), 0);
     let blocks: Vec<&[u8]> = batch.blocks.iter().map(|block| block.bytes()).collect();
@@ -51,29 +51,27 @@ pub(crate) fn select<'f>(
         .map(|interface| filter(interface.link_type))
         .collect();
     let of = |info: &FrameInfo| filters.get(info.interface as usize).copied().flatten();
-    let mut group = Group {
-        data: [&[]; GROUP],
-        infos: &[],
-        interfaces: &batch.interfaces,
-    };
     for (infos, kept) in batch.frames.chunks(GROUP).zip(kept.chunks_mut(GROUP)) {
         let Some(first) = infos.first() else { break };
         let block = |info: &FrameInfo| blocks.get(info.block as usize).copied();
         let differ = infos.iter().fold(0, |differ, info| {
             differ | info.interface ^ first.interface | info.block ^ first.block
         });
-        if differ == 0 {
-            group.infos = infos;
-            if let Some(filter) = of(first) {
-                let block = block(first).unwrap_or_default();
-                lists.filter(filter, &mut group, 0..infos.len(), Some(block), kept);
+        let bytes = match differ {
+            0 => Bytes::Together(Together::new(block(first).unwrap_or_default(), infos)),
+            _ => {
+                let mut each = [&[][..]; GROUP];
+                for (data, info) in each.iter_mut().zip(infos) {
+                    *data = slice(block(info).unwrap_or_default(), info.offset, info.caplen);
+                }
+                Bytes::Apart(Box::new(Apart(each)))
             }
-            continue;
-        }
-        group.infos = infos;
-        for (data, info) in group.data.iter_mut().zip(infos) {
-            *data = slice(block(info).unwrap_or_default(), info.offset, info.caplen);
-        }
+        };
+        let group = Group {
+            infos,
+            interfaces: &batch.interfaces,
+            bytes,
+        };
         // Frames that stand together and have one filter.
         let mut begin = 0;
         while let Some(first) = infos.get(begin) {
@@ -82,9 +80,12 @@ pub(crate) fn select<'f>(
                 of(info).map(std::ptr::from_ref) == filter.map(std::ptr::from_ref)
             };
             let rest = infos.get(begin..).unwrap_or_default();
-            let end = begin + rest.iter().take_while(is_same).count();
+            let end = match differ {
+                0 => infos.len(),
+                _ => begin + rest.iter().take_while(is_same).count(),
+            };
             if let Some(filter) = filter {
-                lists.filter(filter, &mut group, begin..end, None, kept);
+                goals.filter(filter, &group, begin..end, kept);
             }
             begin = end;
         }
