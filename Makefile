@@ -37,10 +37,10 @@ bench: ## the live comparison with other capture programs
 	@scripts/setup test bench
 	@scripts/bench
 
-fuzz: ## run each fuzz target for FUZZ_SECONDS (default 60); needs a nightly compiler
+fuzz: ## run each fuzz target for FUZZ_SECONDS (default 60); needs a C++ compiler
 	@scripts/fuzz
 
-asan: ## the ring's unit tests under AddressSanitizer; needs a nightly compiler
+asan: ## the ring's unit tests under AddressSanitizer
 	@scripts/asan
 
 bless: ## write the golden files and the list of the public API anew

@@ -34,6 +34,16 @@ timed() {
     printf -- '-- %s: %d s\n' "$name" $((SECONDS - begin))
 }
 
+# A cargo that takes flags which are not stable: that of the nightly compiler if there is one, else
+# ours, which then has to be told so.
+unstable_cargo() {
+    if rustc +nightly -V >/dev/null 2>&1; then
+        cargo +nightly "$@"
+    else
+        RUSTC_BOOTSTRAP=1 cargo "$@"
+    fi
+}
+
 need_rust() {
     command -v cargo >/dev/null ||
         fail "cargo is not on the path. Install Rust (https://rustup.rs), then run this again."

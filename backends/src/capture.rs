@@ -201,7 +201,11 @@ impl Capture {
                 rings += 1;
                 match self.filter_for(&source)? {
                     Some(filter) => {
-                        placement = Some(engine.add_filtered(Box::new(source), &filter)?);
+                        let placed = engine.add_filtered(Box::new(source), &filter)?;
+                        // If one of several has to filter here, that is what there is to say.
+                        if !matches!(placement, Some(Placement::Here(_))) {
+                            placement = Some(placed);
+                        }
                     }
                     None => engine.add(Box::new(source)),
                 }

@@ -3,8 +3,8 @@
 
 use crate::{Needs, Opened, Probe, Request};
 use pktrail_core::{
-    Batch, Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Next, Notice, Placement,
-    Result, Source, SourceAccount,
+    Batch, Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Next, Notice, Obstacle,
+    Placement, Result, Source, SourceAccount,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Memory {
 impl Source for Memory {
     fn set_filter(&mut self, _filter: &Filter) -> Result<Placement> {
         // There is nobody below to run it: the engine does.
-        Ok(Placement::Here)
+        Ok(Placement::Here(Obstacle::Source))
     }
 
     fn next_batch(&mut self, _timeout: Duration) -> Result<Next> {

@@ -1,6 +1,6 @@
 //! Several sources one after the other, as one: a list of files.
 
-use crate::{Batch, Filter, Interface, Next, Placement, Result, Source, SourceAccount};
+use crate::{Batch, Filter, Interface, Next, Obstacle, Placement, Result, Source, SourceAccount};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Chain {
 
 impl Source for Chain {
     fn set_filter(&mut self, _: &Filter) -> Result<Placement> {
-        Ok(Placement::Here)
+        Ok(Placement::Here(Obstacle::Source))
     }
 
     fn next_batch(&mut self, timeout: Duration) -> Result<Next> {
@@ -138,7 +138,7 @@ mod tests {
 
     impl Source for One {
         fn set_filter(&mut self, _: &Filter) -> Result<Placement> {
-            Ok(Placement::Here)
+            Ok(Placement::Here(Obstacle::Source))
         }
         fn next_batch(&mut self, _: Duration) -> Result<Next> {
             Ok(self.1.take().map_or(Next::End, |frames| {

@@ -43,5 +43,5 @@ pub use interface::{Interface, LinkType};
 pub use keep::Keep;
 pub use limit::{Limit, Limits};
 pub use sink::{Flow, Sink};
-pub use source::{Next, Notice, Placement, Source};
+pub use source::{Next, Notice, Obstacle, Placement, Source};
 pub use tee::Tee;

@@ -1,6 +1,7 @@
 //! Where frames come from.
 
 use crate::{Batch, Filter, Interface, Result, SourceAccount};
+use std::fmt;
 use std::time::Duration;
 
 /// Where a filter runs.
@@ -8,8 +9,51 @@ use std::time::Duration;
 pub enum Placement {
     /// In the kernel: what it rejects is never copied.
     Kernel,
-    /// The source cannot; the engine runs it on every frame.
-    Here,
+    /// The engine runs it on every frame, because of this.
+    Here(Obstacle),
+}
+
+/// What keeps a filter out of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The source has no kernel that could filter for it.
+    Source,
+    /// On a cooked socket the kernel sees other bytes than are delivered.
+    Cooked,
+    /// More instructions than `BPF_MAXINSNS` (`linux/bpf_common.h`).
+    Length {
+        /// How many the program has.
+        instructions: usize,
+        /// How many the kernel takes.
+        most: usize,
+    },
+    /// A jump back (`bpf_check_classic`, net/core/filter.c).
+    Backwards,
+    /// The socket's memory for options: `net.core.optmem_max`.
+    Memory,
+    /// The kernel's number of an error.
+    Refused(i32),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("this source has no kernel that could"),
+            Self::Cooked => f.write_str("the kernel has no link-layer header of cooked frames"),
+            Self::Length { instructions, most } => {
+                write!(
+                    f,
+                    "it has {instructions} instructions, and the kernel takes {most}"
+                )
+            }
+            Self::Backwards => f.write_str("it jumps back, which the kernel does not allow"),
+            Self::Memory => f.write_str(
+                "it needs more memory than a socket may have for it: raise net.core.optmem_max",
+            ),
+            Self::Refused(number) => write!(f, "the kernel refuses it (error {number})"),
+        }
+    }
 }
 
 /// What a source has to say.

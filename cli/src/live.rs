@@ -236,9 +236,11 @@ fn announce(args: &Args, open: &OpenCapture) {
     );
     if args.verbose > 0 {
         let place = match open.placement() {
-            None => "no filter",
-            Some(Placement::Kernel) => "the filter runs in the kernel",
-            Some(Placement::Here) => "the kernel cannot run the filter here; pktrail does",
+            None => "no filter".to_owned(),
+            Some(Placement::Kernel) => "the filter runs in the kernel".to_owned(),
+            Some(Placement::Here(obstacle)) => {
+                format!("pktrail runs the filter, not the kernel: {obstacle}")
+            }
         };
         let mib = open.ring_bytes() >> 20;
         report::note(&format!(

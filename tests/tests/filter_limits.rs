@@ -2,10 +2,17 @@
 //! is too large is refused, and the place is shown.
 //!
 //! Work is counted in allocations and in the bytes that they ask for, which are the same in each
-//! run.
+//! run. Times are shown, to be read from an optimised build.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "the numbers of a run are to be recorded"
+)]
+
+use nix::time::{ClockId, clock_gettime};
 use pktrail_core::filter::{self, LiveTarget, NoNames, Target};
 use pktrail_core::{Filter, LinkType};
+use std::time::Duration;
 
 /// At one time.
 const MOST_BYTES: u64 = 64 << 20;
@@ -285,13 +292,23 @@ fn targets() -> [Target; 2] {
     [plain, all]
 }
 
-fn check(name: &str, text: &str, multiplied: bool) {
+/// What this thread has used: others on the machine do not count.
+fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock");
+    now.into()
+}
+
+/// Checks one, and says how long it took.
+fn check(name: &str, text: &str, multiplied: bool) -> Duration {
+    let mut longest = Duration::ZERO;
     for target in targets().into_iter().take(1 + usize::from(multiplied)) {
         let mut refused = None;
+        let begin = cpu_time();
         let spent = allocation_counter::measure(|| {
             let compiled = Filter::compile(text, &target, &mut NoNames);
             refused = compiled.err();
         });
+        longest = longest.max(cpu_time().saturating_sub(begin));
         let which = format!("{name}, inner: {}: {spent:?}", target.inner);
         assert!(spent.bytes_max <= MOST_BYTES, "{which}");
         assert!(spent.bytes_total <= MOST_BYTES_ASKED, "{which}");
@@ -305,15 +322,20 @@ fn check(name: &str, text: &str, multiplied: bool) {
             );
         }
     }
+    longest
 }
 
 fn check_all(cases: &[Case]) {
+    let mut longest = (Duration::ZERO, String::new());
     for (name, text) in cases {
         // From where little is refused to what nobody would write.
         for size in [100, 1000, 20_000] {
-            check(&format!("{name} {size}"), &text(size), size <= 1000);
+            let name = format!("{name} {size}");
+            let took = check(&name, &text(size), size <= 1000);
+            longest = longest.max((took, name));
         }
     }
+    println!("{} expressions, longest: {longest:?}", 3 * cases.len());
 }
 
 #[test]

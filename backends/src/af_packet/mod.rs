@@ -35,8 +35,8 @@ use crate::{netns, sys};
 use counters::{BeforeTap, Counters, Gaps};
 use open::Tap;
 use pktrail_core::{
-    Batch, Block, Error, ErrorKind, Filter, Instruction, Interface, Next, Notice, Placement,
-    Program, Result, Source, SourceAccount,
+    Batch, Block, Error, ErrorKind, Filter, Instruction, Interface, Next, Notice, Obstacle,
+    Placement, Program, Result, Source, SourceAccount,
 };
 use program::Prologue;
 use ring_reader::RingReader;
@@ -203,25 +203,31 @@ impl AfPacket {
         });
         let user = program.map(Program::instructions);
         let mut placement = match (filter, user) {
-            (Some(_), None) => Placement::Here,
+            (Some(_), None) => Placement::Here(Obstacle::Cooked),
             _ => Placement::Kernel,
         };
+        let name = self.options.full_name();
         let attach = |user| {
             let program = program::assemble(self.prologue(), user, snaplen);
-            if program.len() > program::MOST_INSTRUCTIONS {
-                return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
+            match program::obstacle(&program) {
+                Some(obstacle) => Err((obstacle, None)),
+                None => match self.tap.socket.attach(&program) {
+                    Ok(()) => Ok(program),
+                    Err(cause) => Err((program::refusal(&cause), Some(cause))),
+                },
             }
-            self.tap.socket.attach(&program).map(|()| program)
         };
-        let mut attached = attach(user);
-        if user.is_some() && attached.is_err() {
-            // Too long, too much memory, or a jump back: then it runs here.
-            attached = attach(None);
-            placement = Placement::Here;
-        }
-        let name = self.options.full_name();
-        self.program =
-            attached.map_err(|e| Error::io(format!("cannot attach a filter to {name}"), e))?;
+        let attached = match attach(user) {
+            Err((obstacle, _)) if user.is_some() => {
+                placement = Placement::Here(obstacle);
+                attach(None)
+            }
+            attached => attached,
+        };
+        self.program = attached.map_err(|(obstacle, cause)| {
+            let cause = cause.unwrap_or_else(|| std::io::Error::other(obstacle.to_string()));
+            Error::io(format!("cannot attach a filter to {name}"), cause)
+        })?;
         if self.tap.group.is_none() {
             (self.tap.socket.lock_filter())
                 .map_err(|e| Error::io(format!("cannot lock the filter of {name}"), e))?;

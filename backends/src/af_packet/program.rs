@@ -3,10 +3,12 @@
 //! snap length.
 
 use super::Direction;
-use pktrail_core::Instruction;
+use pktrail_core::{Instruction, Obstacle};
+use std::io;
 
 const LD_W_ABS: u16 = 0x20;
 const LD_IMM: u16 = 0x00;
+const JA: u16 = 0x05;
 const JEQ_K: u16 = 0x15;
 const RET_K: u16 = 0x06;
 
@@ -17,7 +19,7 @@ const INTERFACE_INDEX: u32 = ANCILLARY + 8;
 /// `PACKET_OUTGOING`, `linux/if_packet.h`.
 const OUTGOING: u32 = 4;
 /// `BPF_MAXINSNS`, `linux/bpf_common.h`.
-pub(super) const MOST_INSTRUCTIONS: usize = 4096;
+const MOST_INSTRUCTIONS: usize = 4096;
 
 const fn step(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
     Instruction { code, jt, jf, k }
@@ -93,6 +95,29 @@ pub(super) fn assemble(
     program
 }
 
+/// Why the kernel would refuse the program, as far as can be seen before.
+pub(super) fn obstacle(program: &[Instruction]) -> Option<Obstacle> {
+    let instructions = program.len();
+    if instructions > MOST_INSTRUCTIONS {
+        let most = MOST_INSTRUCTIONS;
+        return Some(Obstacle::Length { instructions, most });
+    }
+    // Added to the place without a sign, as the kernel does.
+    let goes_back = |(at, i): (usize, &Instruction)| {
+        i.code == JA && (at as u32).wrapping_add(1).wrapping_add(i.k) <= at as u32
+    };
+    let mut each = program.iter().enumerate();
+    each.any(goes_back).then_some(Obstacle::Backwards)
+}
+
+/// Why the kernel has refused it.
+pub(super) fn refusal(cause: &io::Error) -> Obstacle {
+    match cause.raw_os_error() {
+        Some(libc::ENOMEM) => Obstacle::Memory,
+        number => Obstacle::Refused(number.unwrap_or(0)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +132,17 @@ mod tests {
         let made = assemble(Prologue::default(), Some(&filter), 96);
         assert_eq!(made[0], filter[0]);
         assert_eq!((made[1].k, made[2].k), (96, 0));
+    }
+
+    #[test]
+    fn what_the_kernel_would_refuse_is_named() {
+        let accept = step(RET_K, 0, 0, 1);
+        let forward = [step(JA, 0, 0, 1), accept, accept];
+        assert_eq!(obstacle(&forward), None);
+        let back = [accept, step(JA, 0, 0, u32::MAX - 1), accept];
+        assert_eq!(obstacle(&back), Some(Obstacle::Backwards));
+        let long = vec![accept; MOST_INSTRUCTIONS + 1];
+        assert!(matches!(obstacle(&long), Some(Obstacle::Length { .. })));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::inject::{self, Sizes};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use memmap2::MmapMut;
 use pktrail_core::{
-    Batch, Block, Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Next, Placement,
-    Result, Source, SourceAccount,
+    Batch, Block, Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Next, Obstacle,
+    Placement, Result, Source, SourceAccount,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,7 +121,7 @@ impl Simulated {
 
 impl Source for Simulated {
     fn set_filter(&mut self, _filter: &Filter) -> Result<Placement> {
-        Ok(Placement::Here)
+        Ok(Placement::Here(Obstacle::Source))
     }
 
     fn next_batch(&mut self, timeout: Duration) -> Result<Next> {

@@ -17,7 +17,8 @@ mod tests;
 
 use crate::read::{Format, Reader};
 use crate::{
-    Batch, Error, Filter, Interface, Next, Placement, Result, Source, SourceAccount, pcapng,
+    Batch, Error, Filter, Interface, Next, Obstacle, Placement, Result, Source, SourceAccount,
+    pcapng,
 };
 pub use index::{Indexed, add_index};
 use input::{FOLLOW_INTERVAL, Input, Piece};
@@ -219,7 +220,7 @@ impl FileSource {
 
 impl Source for FileSource {
     fn set_filter(&mut self, _: &Filter) -> Result<Placement> {
-        Ok(Placement::Here)
+        Ok(Placement::Here(Obstacle::Source))
     }
 
     fn next_batch(&mut self, timeout: Duration) -> Result<Next> {

@@ -129,7 +129,7 @@ impl Engine {
         filter: &Filter,
     ) -> Result<Placement> {
         let placement = source.set_filter(filter)?;
-        let here = (placement == Placement::Here).then(|| Here::Same(filter.clone()));
+        let here = matches!(placement, Placement::Here(_)).then(|| Here::Same(filter.clone()));
         self.feeds.push((source, here));
         Ok(placement)
     }

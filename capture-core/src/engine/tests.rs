@@ -1,6 +1,7 @@
 //! The engine over sources and sinks in memory.
 
 use super::*;
+use crate::Obstacle;
 use crate::{FrameInfo, Losses, Next, SourceAccount};
 
 /// Yields frames numbered by their times, a batch at a time.
@@ -32,7 +33,7 @@ impl Numbers {
 
 impl Source for Numbers {
     fn set_filter(&mut self, _: &Filter) -> Result<Placement> {
-        Ok(Placement::Here)
+        Ok(Placement::Here(Obstacle::Source))
     }
 
     fn next_batch(&mut self, _: Duration) -> Result<Next> {

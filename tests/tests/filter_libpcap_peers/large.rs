@@ -60,8 +60,10 @@ fn no_miss_of_a_thousand_hosts_is_a_long_way() {
     // The EtherType, and where the two addresses stand.
     for (name, kind, first, second, most) in [
         ("IPv4", 0x0800u16, 26, 30, 31),
-        ("ARP", 0x0806, 28, 38, 33),
-        ("RARP", 0x8035, 28, 38, 34),
+        ("ARP", 0x0806, 28, 38, 32),
+        ("RARP", 0x8035, 28, 38, 32),
+        ("802.3", 0x0026, 28, 38, 32),
+        ("IPv6", 0x86dd, 28, 38, 32),
     ] {
         let mut frame = [0; 60];
         frame[12..14].copy_from_slice(&kind.to_be_bytes());
@@ -81,6 +83,35 @@ fn no_miss_of_a_thousand_hosts_is_a_long_way() {
         longest.extend((worst > most).then_some((name, worst)));
     }
     assert!(longest.is_empty(), "{longest:?}");
+}
+
+/// What the search finds is of the right EtherType, and of one of the addresses.
+#[test]
+fn hits_of_a_thousand_hosts_are_those_of_the_graph() {
+    let addresses = addresses(1000);
+    let filter = compiled(LinkType::ETHERNET, &hosts(&addresses)).expect("compiles");
+    let program = lines(&filter.program);
+    let mut accepted = 0;
+    for kind in [0x0800u16, 0x0806, 0x8035, 0x0026, 0x0801, 0x86dd, 0x8100] {
+        for place in [26, 28, 30, 38] {
+            for address in addresses.iter().step_by(7) {
+                let mut bytes = vec![0; 60];
+                bytes[12..14].copy_from_slice(&kind.to_be_bytes());
+                bytes[place..place + 4].copy_from_slice(&address.to_be_bytes());
+                let frame = packets::Frame { bytes, len: 60 };
+                let got = run(&program, &frame.bytes, frame.len);
+                let is_one = match kind {
+                    0x0800 => place == 26 || place == 30,
+                    0x0806 | 0x8035 => place == 28 || place == 38,
+                    _ => false,
+                };
+                assert_eq!(got.accepted, is_one, "{kind:04x} at {place}");
+                assert_eq!(walked(&filter, LinkType::ETHERNET, &frame), is_one);
+                accepted += u32::from(is_one);
+            }
+        }
+    }
+    assert_eq!(accepted, 6 * 143);
 }
 
 #[test]

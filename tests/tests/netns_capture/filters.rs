@@ -2,7 +2,8 @@
 
 use super::support::{Collected, PORT, drain, options, payload, started, udp};
 use pktrail::af_packet::{ANY, AfPacket};
-use pktrail::{ErrorKind, Filter, Placement, Source};
+use pktrail::filter::{NoNames, Target};
+use pktrail::{ErrorKind, Filter, LinkType, Obstacle, Placement, Source};
 use pktrail_tests::netns::VethPair;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -81,13 +82,68 @@ fn cooked_frames_are_left_to_the_engine() {
     let mut source = AfPacket::open(&options(ANY, &pair.b)).expect("open");
     assert_eq!(
         source.set_filter(&filter()).expect("filter"),
-        Placement::Here
+        Placement::Here(Obstacle::Cooked)
     );
     let a = udp(&pair.a, VethPair::ADDRESS_A, 0);
     let _listener = udp(&pair.b, VethPair::ADDRESS_B, PORT);
     a.send_to(&payload(1, 8), (VethPair::ADDRESS_B, PORT))
         .expect("send");
     assert_eq!(drain(&mut source).numbers(), [1]);
+}
+
+/// An expression whose program is longer than the kernel takes.
+fn too_long() -> Filter {
+    let pairs = (0..800).map(|n| format!("(host 10.0.{}.{} and port {n})", n / 250, n % 250));
+    let text = pairs.collect::<Vec<_>>().join(" or ") + " or udp";
+    Filter::compile(
+        &text,
+        &Target::new(LinkType::ETHERNET, 262_144),
+        &mut NoNames,
+    )
+    .expect("sound")
+}
+
+/// A program that is as long as the kernel takes, and accepts all.
+fn longest() -> Filter {
+    let text = format!("4000\n{}6 0 0 99\n", "0 0 0 7\n".repeat(3999));
+    Filter::program(&text).expect("sound")
+}
+
+#[test]
+fn what_keeps_a_filter_out_of_the_kernel_is_named_and_it_runs_here() {
+    let pair = VethPair::new("obst");
+    // Of all namespaces before Linux 6.9, of this one since.
+    let own_limit = pair
+        .b
+        .within(|| std::fs::write("/proc/sys/net/core/optmem_max", "5000").is_ok());
+    let is_length = |o| {
+        matches!(
+            o,
+            Obstacle::Length {
+                instructions: 4097..,
+                most: 4096
+            }
+        )
+    };
+    let is_memory = |o| o == Obstacle::Memory;
+    let cases: [(Filter, &dyn Fn(Obstacle) -> bool, bool); 2] = [
+        (too_long(), &is_length, true),
+        (longest(), &is_memory, own_limit),
+    ];
+    for (filter, is_it, is_possible) in cases {
+        if !is_possible {
+            println!("optmem_max belongs to the whole machine before Linux 6.9: not lowered");
+            continue;
+        }
+        let mut source = AfPacket::open(&options(VethPair::B, &pair.b)).expect("open");
+        let placement = source.set_filter(&filter).expect("filter");
+        assert!(
+            matches!(placement, Placement::Here(obstacle) if is_it(obstacle)),
+            "{placement:?}"
+        );
+        super::support::send(&pair, 0..3, 200);
+        assert_eq!(drain(&mut source).frames.len(), 3);
+    }
 }
 
 #[test]

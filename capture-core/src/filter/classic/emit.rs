@@ -16,7 +16,7 @@ use crate::filter::op::*;
 
 /// Most blocks: programs of more instructions than the kernel takes are still
 /// made, to be shown, but not without end.
-const MOST_BLOCKS: usize = 60_000;
+const MOST_BLOCKS: usize = 40_000;
 /// Indices kept for all nodes.
 const MOST_USES: usize = 1_000_000;
 

@@ -3,6 +3,7 @@
 mod choose;
 mod emit;
 mod layout;
+mod postpone;
 mod share;
 
 pub(super) use choose::{Tree, tree};
@@ -28,6 +29,8 @@ pub(super) fn program(
     snaplen: u32,
 ) -> Result<Vec<Instruction>, Refusal> {
     let make = |shares: bool| {
+        let postponed = shares.then(|| postpone::postponed(graph)).flatten();
+        let graph = postponed.as_ref().unwrap_or(graph);
         let mut emitter = emit::Emitter::new(graph, values, snaplen);
         if shares {
             emitter.share();

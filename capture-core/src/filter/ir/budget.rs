@@ -3,7 +3,7 @@
 //! from machine to machine, but in steps of about 50 ns that each keep about 100 bytes at most.
 
 /// Steps for one expression, from its meaning to its graph.
-const MOST: usize = 500_000;
+const MOST: usize = 400_000;
 /// Of these, steps for the best graph. After them, the rest is made as it is written.
 const MOST_FOR_GRAPH: usize = 150_000;
 
