@@ -577,7 +577,8 @@ impl Source for AfPacket {
         };
         self.counters.fill(&mut account);
         let index = (self.tap.index != 0).then_some(self.tap.index);
-        self.before_tap.fill(index, &mut account);
+        let is_last = matches!(self.phase, Phase::Draining { .. } | Phase::Ended);
+        self.before_tap.fill(index, is_last, &mut account);
         Ok(account)
     }
 

@@ -1,7 +1,7 @@
 //! How long to sleep where the kernel cannot wake us: poll(2) returns at once
 //! while the block before is on loan.
 //!
-//! Each time to wake up costs more than to read a block. So a nap lasts until two
+//! Each time to wake up costs more than to read a block. So a nap lasts until a few
 //! blocks are likely to have come, as fast as they came of late; longer each time
 //! where none has; and in any case no longer than half of what is free of the ring
 //! lasts at the rate of a fast link.
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const FASTEST_BYTES_PER_NS: u64 = 4;
 const SHORTEST: Duration = Duration::from_micros(500);
 /// Blocks that are to come meanwhile.
-const WORTH: u32 = 2;
+const WORTH: u32 = 4;
 
 pub(super) struct Naps {
     block_bytes: u64,
@@ -75,14 +75,14 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn a_nap_lasts_as_long_as_two_blocks_take() {
+    fn a_nap_lasts_as_long_as_four_blocks_take() {
         let mut naps = naps();
         for _ in 0..3 {
             naps.took();
         }
-        assert_eq!(naps.after(15 * MS, 256), 10 * MS);
+        assert_eq!(naps.after(9 * MS, 256), 12 * MS);
         // None came: blocks come more slowly than it seemed.
-        assert_eq!(naps.after(10 * MS, 256), 20 * MS);
+        assert_eq!(naps.after(12 * MS, 256), 24 * MS);
         naps.took();
         assert_eq!(naps.after(MS / 10, 256), SHORTEST);
     }

@@ -56,14 +56,11 @@ impl RingReader {
         self.ring.frames_so_far(self.index(self.next)) != 0
     }
 
-    /// How many blocks the kernel may fill before it runs into one that it has not
-    /// got back.
+    /// How many blocks the kernel may fill, given that the next is not ready, before
+    /// it runs into one that is on loan.
     pub(crate) fn free_blocks(&self) -> usize {
         let end = self.next + self.ring.shape().blocks as u64;
-        let free = (self.next..end).take_while(|number| {
-            let index = self.index(*number);
-            !self.ring.is_held(index) && !self.ring.is_closed(index)
-        });
+        let free = (self.next..end).take_while(|number| !self.ring.is_held(self.index(*number)));
         free.count()
     }
 
