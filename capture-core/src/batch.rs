@@ -4,6 +4,7 @@
 //! ring block goes back to the kernel when the last batch that refers to it is
 //! dropped, on whatever thread that happens.
 
+use crate::pcapng::{self, Packed};
 use crate::{FlowKey, Frame, FrameInfo, Interface};
 use std::sync::Arc;
 
@@ -49,6 +50,9 @@ pub struct Batch {
     pub blocks: Vec<Arc<dyn Block>>,
     /// The frames.
     pub frames: Vec<FrameInfo>,
+    /// Frames that have no index: only sinks that [ask](crate::Sink::packing) for
+    /// such batches get any, and then there are no others in the batch.
+    pub packed: Option<Packed>,
     /// The interfaces, by [`FrameInfo::interface`]. A source only ever appends.
     pub interfaces: Arc<Vec<Interface>>,
     /// What else stood between the frames.
@@ -71,6 +75,7 @@ impl Batch {
         Self {
             blocks: vec![Arc::new(block)],
             frames,
+            packed: None,
             interfaces,
             notes: Vec::new(),
             is_sorted: false,
@@ -78,12 +83,40 @@ impl Batch {
         }
     }
 
+    /// How many frames there are.
+    pub fn count(&self) -> usize {
+        self.packed
+            .map_or(self.frames.len(), |packed| packed.frames)
+    }
+
+    /// Makes the index of packed frames, if there are any.
+    pub fn unpack(&mut self) {
+        if let (Some(packed), Some(block)) = (self.packed.take(), self.blocks.first()) {
+            self.frames = pcapng::unpack(block.bytes(), packed);
+        }
+    }
+
+    /// Packed frames, as they are to stand in a file.
+    pub fn packed_bytes(&self) -> Option<&[u8]> {
+        let block = self.blocks.first()?;
+        block.bytes().get(..self.packed?.bytes)
+    }
+
+    /// The time of the first frame and of the last, in nanoseconds since 1970:
+    /// the oldest and the youngest if the frames are sorted.
+    pub(crate) fn ends(&self) -> Option<(u64, u64)> {
+        if let Some(packed) = self.packed {
+            return Some(packed.times);
+        }
+        let (first, last) = (self.frames.first()?, self.frames.last()?);
+        Some((first.timestamp_ns, last.timestamp_ns))
+    }
+
     /// The times of the oldest and the youngest frame, in nanoseconds since 1970.
     pub fn times(&self) -> Option<(u64, u64)> {
         let times = || self.frames.iter().map(|info| info.timestamp_ns);
-        if self.is_sorted {
-            let (first, last) = (self.frames.first()?, self.frames.last()?);
-            return Some((first.timestamp_ns, last.timestamp_ns));
+        if self.is_sorted || self.packed.is_some() {
+            return self.ends();
         }
         Some((times().min()?, times().max()?))
     }
@@ -116,7 +149,8 @@ impl Batch {
 
     /// Keeps the first `count` frames, and the notes before them.
     pub fn truncate(&mut self, count: usize) {
-        if count < self.frames.len() {
+        if count < self.count() {
+            self.unpack();
             self.frames.truncate(count);
             self.notes.retain(|note| note.before <= count);
         }
@@ -124,7 +158,7 @@ impl Batch {
 
     /// Whether there is neither a frame nor a note.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.notes.is_empty()
+        self.count() == 0 && self.notes.is_empty()
     }
 }
 

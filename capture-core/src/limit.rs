@@ -1,5 +1,6 @@
 //! Limits on a capture: a sink that ends it at exactly the right frame.
 
+use crate::pcapng::Packing;
 use crate::rotation::GRACE_NS;
 use crate::{Account, Batch, Flow, Losses, Result, Sink};
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl<S: Sink> Limit<S> {
         if let (None, Some(first)) = (self.ends_ns, batch.frames.first()) {
             self.begin(first.timestamp_ns);
         }
-        let mut wanted = batch.frames.len();
+        let mut wanted = batch.count();
         if let Some(ends) = self.ends_ns {
             let mut times = batch.frames.iter().map(|info| info.timestamp_ns);
             if let Some(at) = times.position(|timestamp| timestamp >= ends) {
@@ -102,7 +103,7 @@ impl<S: Sink> Sink for Limit<S> {
     fn write(&mut self, mut batch: Batch) -> Result<Flow> {
         let wanted = self.wanted(&batch);
         self.packets += wanted as u64;
-        self.surplus += (batch.frames.len() - wanted) as u64;
+        self.surplus += (batch.count() - wanted) as u64;
         if self.reached && wanted == 0 {
             return Ok(Flow::Stop);
         }
@@ -130,6 +131,12 @@ impl<S: Sink> Sink for Limit<S> {
 
     fn finish(&mut self, account: &Account) -> Result<()> {
         self.sink.finish(account)
+    }
+
+    /// To find the last frame, the index is needed.
+    fn packing(&self) -> Option<Packing> {
+        let is_limited = self.limits != Limits::default();
+        self.sink.packing().filter(|_| !is_limited)
     }
 
     fn surplus(&self) -> u64 {

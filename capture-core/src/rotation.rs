@@ -169,7 +169,7 @@ impl Rotation {
     /// and `packets` so far and would grow by `growth` bytes at most. If not,
     /// [`before_frame`](Self::before_frame) finds where to split.
     pub fn fits(&self, batch: &Batch, bytes: u64, packets: u64, growth: u64) -> bool {
-        let frames = batch.frames.len() as u64;
+        let frames = batch.count() as u64;
         let within = |limit: Option<u64>, size: u64| limit.is_none_or(|limit| size <= limit);
         within(self.rules.bytes, bytes + growth)
             && within(self.rules.packets, packets + frames)

@@ -1,5 +1,6 @@
 //! Where frames go.
 
+use crate::pcapng::Packing;
 use crate::{Account, Batch, Result};
 
 /// Whether a sink wants more.
@@ -34,6 +35,12 @@ pub trait Sink {
     /// The end. After this every frame that `write` took without error is
     /// where it belongs, or the error says otherwise.
     fn finish(&mut self, account: &Account) -> Result<()>;
+
+    /// How frames that are small may be packed, if the sink can take batches
+    /// without an index of them ([`Batch::packed`]).
+    fn packing(&self) -> Option<Packing> {
+        None
+    }
 
     /// How many of the frames it was handed the sink did not want, because a
     /// limit had been reached.
@@ -70,6 +77,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn finish(&mut self, account: &Account) -> Result<()> {
         (**self).finish(account)
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        (**self).packing()
     }
 
     fn surplus(&self) -> u64 {

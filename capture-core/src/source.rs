@@ -1,5 +1,6 @@
 //! Where frames come from.
 
+use crate::pcapng::Packing;
 use crate::{Batch, Filter, Interface, Result, SourceAccount};
 use std::fmt;
 use std::time::Duration;
@@ -130,6 +131,12 @@ pub trait Source: Send {
     /// no filter of its own to run, asks it from the thread that owns the sink.
     fn is_light(&self) -> bool {
         false
+    }
+
+    /// From now on batches may be [packed](Batch::packed) so, where the source can
+    /// do that and it pays.
+    fn pack(&mut self, packing: Packing) {
+        let _ = packing;
     }
 
     /// The interfaces known so far; the first is the one that counts are

@@ -10,7 +10,7 @@ pub struct Tee<A, B> {
 }
 
 impl<A: Sink, B: Sink> Tee<A, B> {
-    /// Feeds `first`, then `second`.
+    /// Feeds `second`, which only looks, then `first`, which may keep what it gets.
     pub fn new(first: A, second: B) -> Self {
         Self { first, second }
     }
@@ -33,13 +33,17 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
         let copy = Batch {
             blocks: batch.blocks.clone(),
             frames: batch.frames.clone(),
+            packed: batch.packed,
             interfaces: batch.interfaces.clone(),
             notes: batch.notes.clone(),
             is_sorted: batch.is_sorted,
             source: batch.source,
         };
-        let first = self.first.write(copy)?;
-        Ok(either(first, self.second.write(batch)?))
+        // The second has dropped its copy, most often: then the first has the memory
+        // for itself. What the first has to say comes first.
+        let second = self.second.write(copy);
+        let first = self.first.write(batch)?;
+        Ok(either(first, second?))
     }
 
     fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {

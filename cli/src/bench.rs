@@ -14,14 +14,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Measures what this machine can capture, with made-up packets, and says whether ring, CPU or
-/// disk is the limit and what rate is safe. Needs no privilege.
+/// disk is the limit and what rate is safe. Root alone sees what the kernel puts into a real ring,
+/// on a device in a network namespace made for it; the rest needs no privilege.
 #[derive(Parser)]
 #[command(name = "pktrail bench", bin_name = "pktrail bench")]
 struct Args {
     /// Bytes of each packet, or mix: 7 of 64, 4 of 576 and 1 of 1500
     #[arg(long, value_name = "BYTES|mix", default_value = "1500")]
     size: String,
-    /// Seconds for each measurement; there are one or two
+    /// Seconds for each measurement; there are one to three
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     duration: u64,
@@ -104,6 +105,15 @@ fn text(bench: &Bench, found: &Report) -> String {
         speed(cpu.rate()),
         cpu.cpu_seconds * 1e9 / cpu.frames.max(1) as f64,
     );
+    text.push_str(&match &found.kernel {
+        Ok(kernel) => format!(
+            "kernel {} through a real ring of {} MiB, filled by one CPU, {} packets lost\n",
+            speed(kernel.rate()),
+            found.ring_bytes >> 20,
+            kernel.lost,
+        ),
+        Err(reason) => format!("kernel not measured: {reason}\n"),
+    });
     if let Some(disk) = &found.disk {
         let to = match &bench.disk {
             Disk::File(path) => {
@@ -126,14 +136,18 @@ fn text(bench: &Bench, found: &Report) -> String {
     let limit = match limit {
         Limit::Cpu if found.disk.is_none() => "the CPU (no disk was measured: -w FILE)",
         Limit::Cpu => "the CPU",
+        Limit::Kernel => "the kernel, which fills a ring on one CPU (--fanout uses several)",
         Limit::Disk => "the disk",
         Limit::Ring => "the ring: a larger one (--ring) bridges the disk's pauses",
     };
     text.push_str(&format!(
-        "limit {limit}\nsafe  {}: {:.0} % below it; the kernel's own copy into the ring is not in \
-         these figures\n",
+        "limit {limit}\nsafe  {}: {:.0} % below it{}\n",
         speed(found.safe_rate()),
         MARGIN * 100.0,
+        match found.kernel {
+            Ok(_) => "",
+            Err(_) => "; the kernel's own copy into the ring is not in these figures",
+        },
     ));
     text
 }
@@ -145,6 +159,7 @@ fn as_json(bench: &Bench, found: &Report) -> Value {
             "seconds": stage.seconds,
             "cpu_seconds": stage.cpu_seconds,
             "packets_per_second": stage.rate(),
+            "lost": stage.lost,
             "file_bytes": stage.bytes,
             "longest_pause_seconds": stage.longest_pause_s,
         })
@@ -153,6 +168,8 @@ fn as_json(bench: &Bench, found: &Report) -> Value {
         "mean_length": found.mean_len,
         "ring_bytes": found.ring_bytes,
         "cpu": stage(&found.cpu),
+        "kernel": found.kernel.as_ref().ok().map(stage),
+        "kernel_missing": found.kernel.as_ref().err(),
         "disk": found.disk.as_ref().map(stage),
         "disk_is_simulated": matches!(bench.disk, Disk::Simulated(_)),
         "ring_packets_per_second": found.ring_rate(),
@@ -188,6 +205,7 @@ mod tests {
             ring_bytes: 64 << 20,
             cpu: stage(2_000_000, 0.0),
             disk: Some(stage(1_000_000, 0.01)),
+            ..Report::default()
         };
         let bench = Bench {
             disk: Disk::Simulated(1),

@@ -9,6 +9,7 @@ use crate::sys::packet::Statistics;
 use pktrail_core::SourceAccount;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// What the tap counted so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,10 +111,15 @@ impl Growing {
 /// the sum over several would count each loss several times.
 static BACKLOG_IS_TOLD: AtomicBool = AtomicBool::new(false);
 
+/// How often losses before the tap are asked for.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
 /// Losses before the tap.
 pub(crate) struct BeforeTap {
     device: Option<(Netlink, Growing)>,
     softnet: Option<Growing>,
+    /// When they were asked last: that costs more than all other counts.
+    asked: Instant,
 }
 
 impl BeforeTap {
@@ -128,7 +134,11 @@ impl BeforeTap {
             let told = BACKLOG_IS_TOLD.swap(true, Ordering::Relaxed);
             (!told).then(|| Growing::from(now))
         });
-        Self { device, softnet }
+        Self {
+            device,
+            softnet,
+            asked: Instant::now(),
+        }
     }
 
     /// Counts nothing: another member of the group does.
@@ -136,17 +146,28 @@ impl BeforeTap {
         Self {
             device: None,
             softnet: None,
+            asked: Instant::now(),
         }
     }
 
-    /// Writes the losses down. A count that cannot be had stays what it was.
-    pub(crate) fn fill(&mut self, index: Option<u32>, account: &mut SourceAccount) {
+    /// Writes the losses down, as they were half a second ago at most; as they are
+    /// if these are the `last` counts. A count that cannot be had stays what it was.
+    pub(crate) fn fill(&mut self, index: Option<u32>, last: bool, account: &mut SourceAccount) {
+        if last || self.asked.elapsed() >= ASK_EVERY {
+            self.asked = Instant::now();
+            self.ask(index);
+        }
+        account.lost.device = self.device.as_ref().map_or(0, |(_, drops)| drops.total);
+        account.lost.softnet = self.softnet.map_or(0, |drops| drops.total);
+    }
+
+    fn ask(&mut self, index: Option<u32>) {
         if let Some((netlink, drops)) = &mut self.device {
             let now = netlink.device_drops(index).unwrap_or(drops.last);
-            account.lost.device = drops.update(now);
+            drops.update(now);
         }
         if let Some(drops) = &mut self.softnet {
-            account.lost.softnet = drops.update(softnet_drops().unwrap_or(drops.last));
+            drops.update(softnet_drops().unwrap_or(drops.last));
         }
     }
 }

@@ -9,10 +9,12 @@
 //! kernel in `program`, what is counted in `counters`, interfaces that come and
 //! go in `watch`.
 
+mod block;
 mod counters;
 mod fanout;
 mod group;
 mod link;
+mod naps;
 mod open;
 mod options;
 mod program;
@@ -32,8 +34,11 @@ use crate::devices::{self, netlink::Netlink};
 use crate::sys::packet::Ready;
 use crate::sys::ring::Lease;
 use crate::{netns, sys};
+use block::Filled;
 use counters::{BeforeTap, Counters, Gaps};
+use naps::Naps;
 use open::Tap;
+use pktrail_core::pcapng::Packing;
 use pktrail_core::{
     Batch, Block, Error, ErrorKind, Filter, Instruction, Interface, Next, Notice, Obstacle,
     Placement, Program, Result, Source, SourceAccount,
@@ -84,8 +89,9 @@ pub struct AfPacket {
     /// The program in force, to attach again where a new socket is needed.
     program: Vec<Instruction>,
     pinned: bool,
-    /// How often the thread has slept since the last block.
-    naps: u32,
+    /// How frames may be packed, if they may.
+    packing: Option<Packing>,
+    naps: Naps,
     frozen: Option<SourceAccount>,
 }
 
@@ -144,6 +150,7 @@ impl AfPacket {
             options: options.clone(),
             walker,
             table,
+            naps: Naps::new(*tap.ring.shape()),
             tap,
             phase: Phase::Deaf,
             counters: Counters::default(),
@@ -152,7 +159,7 @@ impl AfPacket {
             notices,
             program: program::reject_all(),
             pinned: false,
-            naps: 0,
+            packing: None,
             frozen: None,
         })
     }
@@ -308,30 +315,32 @@ impl AfPacket {
     }
 
     fn batch(&mut self, mut lease: Lease, number: u64) -> Option<Batch> {
-        self.naps = 0;
-        let (first, count) = (lease.first_frame(), lease.frames());
-        let mut frames = Vec::new();
+        self.naps.took();
+        let filled = Filled {
+            first: lease.first_frame(),
+            count: lease.frames(),
+            bytes: lease.used_bytes(),
+            lost_before: self.gaps.take(number),
+            memory: lease.bytes_mut(),
+        };
         let table = &mut self.table;
         let socket = self.tap.socket.as_fd();
-        let found = self
-            .walker
-            .walk(lease.bytes_mut(), first, count, &mut frames, |index| {
-                table.number_of(index, socket)
-            });
-        self.counters.read += frames.len() as u64;
-        if found.unreadable != 0 {
-            self.counters.unreadable += u64::from(found.unreadable);
+        let interface = |index| table.number_of(index, socket);
+        let contents = block::read(&self.walker, filled, self.packing, interface);
+        self.counters.read += contents.count() as u64;
+        let unreadable = contents.found.unreadable;
+        if unreadable != 0 {
+            self.counters.unreadable += u64::from(unreadable);
             self.notices.push_back(Notice::Said(format!(
-                "{} frames of a ring block of {} could not be read",
-                found.unreadable,
+                "{unreadable} frames of a ring block of {} could not be read",
                 self.options.full_name()
             )));
         }
-        if found.unordered {
-            frames.sort_by_key(|info| info.timestamp_ns);
+        if contents.count() == 0 {
+            return None;
         }
-        frames.first_mut()?.lost_before = self.gaps.take(number);
-        let mut batch = Batch::new(lease, frames, self.table.interfaces());
+        let mut batch = Batch::new(lease, contents.frames, self.table.interfaces());
+        batch.packed = contents.packed;
         batch.is_sorted = true;
         Some(batch)
     }
@@ -388,22 +397,12 @@ impl AfPacket {
             Ready::Failed => self.watch.look_now(),
             // The kernel says so too while the block before is on loan.
             Ready::Frames if !self.reader.is_next_ready() => {
-                std::thread::sleep(rest.min(self.nap()));
+                let free = self.reader.free_blocks();
+                std::thread::sleep(rest.min(self.naps.next(free)));
             }
             Ready::Frames => {}
         }
         Ok(())
-    }
-
-    /// How long to sleep where the kernel cannot wake us: longer each time until
-    /// a block comes, but no longer than an eighth of the ring takes to fill.
-    fn nap(&mut self) -> Duration {
-        const SHORTEST: Duration = Duration::from_micros(500);
-        const FASTEST_BYTES_PER_NS: u64 = 4;
-        let longest = Duration::from_nanos(self.ring_bytes() as u64 / 8 / FASTEST_BYTES_PER_NS);
-        let nap = SHORTEST * (1 << self.naps.min(6));
-        self.naps += 1;
-        nap.min(longest.max(SHORTEST))
     }
 
     /// Looks after the interface: down, up, gone, back.
@@ -584,8 +583,13 @@ impl Source for AfPacket {
         };
         self.counters.fill(&mut account);
         let index = (self.tap.index != 0).then_some(self.tap.index);
-        self.before_tap.fill(index, &mut account);
+        let is_last = matches!(self.phase, Phase::Draining { .. } | Phase::Ended);
+        self.before_tap.fill(index, is_last, &mut account);
         Ok(account)
+    }
+
+    fn pack(&mut self, packing: Packing) {
+        self.packing = Some(packing);
     }
 
     fn interfaces(&self) -> &[Interface] {

@@ -56,6 +56,14 @@ impl RingReader {
         self.ring.frames_so_far(self.index(self.next)) != 0
     }
 
+    /// How many blocks the kernel may fill, given that the next is not ready, before
+    /// it runs into one that is on loan.
+    pub(crate) fn free_blocks(&self) -> usize {
+        let end = self.next + self.ring.shape().blocks as u64;
+        let free = (self.next..end).take_while(|number| !self.ring.is_held(self.index(*number)));
+        free.count()
+    }
+
     /// Whether the ring is or was full a moment ago: the block that the kernel is
     /// to fill next, or the one after it, is not with the kernel. One may just
     /// have been given back.
@@ -135,10 +143,12 @@ mod tests {
             .map(|_| reader.next_block().expect("closed"))
             .collect();
         assert!(reader.was_full());
+        assert_eq!(reader.free_blocks(), 0);
         drop(held.remove(0));
         assert!(reader.was_full(), "a moment ago");
         drop(held.remove(0));
         assert!(!reader.was_full(), "two are with the kernel");
+        assert_eq!(reader.free_blocks(), 2);
         assert_eq!(reader.first_losing(), None);
         // It fills one, and had lost frames before.
         kernel.poke(0, STATUS, USER | LOSING);

@@ -13,7 +13,7 @@ use pktrail_core::{Flags, FrameInfo, Marks};
 /// Bytes the kernel writes at the front of each frame that are read here.
 const HEADER: usize = 48 + 20;
 /// The smallest distance from one frame to the next.
-const SMALLEST_FRAME: usize = 96;
+pub(super) const SMALLEST_FRAME: usize = 96;
 /// Length of the cooked header, version 2.
 pub(crate) const SLL2: usize = 20;
 /// Length of a VLAN tag.
@@ -61,20 +61,19 @@ pub(crate) struct Found {
 }
 
 impl Walker {
-    /// Reads `count` frames, the first at `first` in `memory`, to the end of
-    /// `frames`. `interface` gives the index in the batch's table for the
-    /// kernel's interface index.
+    /// Reads `count` frames, the first at `first` in `memory`, one after the other.
+    /// `interface` gives the index in the batch's table for the kernel's interface
+    /// index. `take` gets the memory, the frame, and where what is still to be read
+    /// begins: before that it may write.
+    #[inline]
     pub(crate) fn walk(
         &self,
         memory: &mut [u8],
-        first: usize,
-        count: u32,
-        frames: &mut Vec<FrameInfo>,
+        (first, count): (usize, u32),
         mut interface: impl FnMut(u32) -> u32,
+        mut take: impl FnMut(&mut [u8], FrameInfo, usize),
     ) -> Found {
         let mut found = Found::default();
-        // The count is the kernel's, but memory is never asked for on its word.
-        frames.reserve((count as usize).min(memory.len() / SMALLEST_FRAME + 1));
         let mut at = first;
         let mut youngest = 0;
         let mut ahead = Ahead::default();
@@ -86,21 +85,25 @@ impl Walker {
             info.interface = interface(ifindex);
             found.unordered |= info.timestamp_ns < youngest;
             youngest = info.timestamp_ns;
-            frames.push(info);
+            // A distance of almost 4 GiB is caught by the next frame's checks.
+            at = match next {
+                0 => memory.len(),
+                next => at + next as usize,
+            };
+            take(memory, info, at);
             if next == 0 {
                 found.unreadable = count - done - 1;
                 break;
             }
-            // A distance of almost 4 GiB is caught by the next frame's checks.
-            at += next as usize;
             ahead.look(memory, at, next as usize);
         }
         found
     }
 
     /// One frame: what is known of it, its interface and the distance to the
-    /// next. `None` if any part of it lies outside the memory.
-    #[inline]
+    /// next. `None` if any part of it lies outside the memory. Always a part of
+    /// the loop around it: what is known of a frame stays in registers there.
+    #[inline(always)]
     fn frame(&self, memory: &mut [u8], at: usize) -> Option<(FrameInfo, u32, u32)> {
         let memory = memory.get_mut(at..)?;
         let header: &[u8; HEADER] = memory.first_chunk()?;
@@ -126,7 +129,11 @@ impl Walker {
             0
         } else {
             let header = *header;
-            self.put_back(memory, &header, room_from, &mut info)?
+            let (grown, is_tagged) = self.put_back(memory, &header, room_from)?;
+            if is_tagged {
+                info.marks = info.marks.with(Marks::VLAN_RESTORED);
+            }
+            grown
         };
         info.offset = u32::try_from(at + mac - grown).ok()?;
         let grown = u32::try_from(grown).ok()?;
@@ -136,28 +143,26 @@ impl Walker {
     }
 
     /// Puts back what the kernel took off: a tag, the header of a cooked socket.
-    /// Returns by how much the frame grew.
+    /// Returns by how much the frame grew, and whether that was a tag.
+    #[inline(never)]
     fn put_back(
         &self,
         memory: &mut [u8],
         header: &[u8; HEADER],
         room: usize,
-        info: &mut FrameInfo,
-    ) -> Option<usize> {
-        let status = u32_at(header, 20);
+    ) -> Option<(usize, bool)> {
+        let (status, captured) = (u32_at(header, 20), u32_at(header, 12));
         let mac = usize::from(u16_at(header, 24));
         let tag = (status & VLAN_VALID != 0).then(|| tag(status, header));
         let grown = match (self.link, tag) {
-            (Link::Ethernet, Some(tag)) if info.caplen as usize >= TWO_ADDRESSES => {
+            (Link::Ethernet, Some(tag)) if captured as usize >= TWO_ADDRESSES => {
                 restore_tag(memory, mac, room, tag)?
             }
             (Link::Cooked, tag) => write_cooked(memory, mac, room, tag, header)?,
             _ => 0,
         };
-        if tag.is_some() && (grown == TAG || grown == SLL2 + TAG) {
-            info.marks = info.marks.with(Marks::VLAN_RESTORED);
-        }
-        Some(grown)
+        let is_tagged = tag.is_some() && (grown == TAG || grown == SLL2 + TAG);
+        Some((grown, is_tagged))
     }
 }
 
@@ -255,4 +260,4 @@ fn u32_at(header: &[u8; HEADER], at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,10 +1,10 @@
 //! What this machine can capture: the engine over a simulated ring, with its
-//! files thrown away, on a disk, or on a simulated disk.
+//! files thrown away, on a disk, or on a simulated disk; and over a real ring
+//! that the kernel fills, where that is allowed.
 //!
-//! Owns the stages, and which of ring, CPU and disk is the limit. The kernel's
-//! own part, one copy of each frame into the ring on the CPU that receives it,
-//! is not in it.
+//! Owns the stages, and which of ring, CPU and disk is the limit.
 
+mod kernel;
 mod pool;
 
 pub use pool::{BLOCK_BYTES, Simulated};
@@ -75,6 +75,8 @@ pub struct Stage {
     pub cpu_seconds: f64,
     /// Bytes of the file.
     pub bytes: u64,
+    /// Frames that the kernel had no place for in its ring.
+    pub lost: u64,
     /// The longest time in which no block was taken from the ring, in seconds.
     pub longest_pause_s: f64,
 }
@@ -91,6 +93,8 @@ impl Stage {
 pub enum Limit {
     /// The engine's own work.
     Cpu,
+    /// The kernel's, up to its ring, on the CPU that receives.
+    Kernel,
     /// The disk's mean speed.
     Disk,
     /// The ring is too small for the disk's longest pause.
@@ -102,6 +106,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
+            Self::Kernel => "kernel",
             Self::Disk => "disk",
             Self::Ring => "ring",
         }
@@ -109,7 +114,7 @@ impl Limit {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Mean length of the frames in bytes.
     pub mean_len: f64,
@@ -117,8 +122,23 @@ pub struct Report {
     pub ring_bytes: usize,
     /// The engine and what it makes of a frame; what it writes is thrown away.
     pub cpu: Stage,
-    /// The same to the disk.
+    /// The same from a real ring, filled by the kernel on one CPU; or why that could
+    /// not be measured.
+    pub kernel: std::result::Result<Stage, String>,
+    /// The same as `cpu`, to the disk.
     pub disk: Option<Stage>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            mean_len: 0.0,
+            ring_bytes: 0,
+            cpu: Stage::default(),
+            kernel: Err(String::new()),
+            disk: None,
+        }
+    }
 }
 
 impl Report {
@@ -134,12 +154,14 @@ impl Report {
     pub fn limit(&self) -> (Limit, f64) {
         let disk = self.disk.map(|disk| (Limit::Disk, disk.rate()));
         let ring = self.ring_rate().map(|rate| (Limit::Ring, rate));
-        [disk, ring]
-            .into_iter()
-            .flatten()
-            .fold((Limit::Cpu, self.cpu.rate()), |least, other| {
+        let kernel = self.kernel.as_ref().ok();
+        let kernel = kernel.map(|kernel| (Limit::Kernel, kernel.rate()));
+        [kernel, disk, ring].into_iter().flatten().fold(
+            (Limit::Cpu, self.cpu.rate()),
+            |least, other| {
                 if other.1 < least.1 { other } else { least }
-            })
+            },
+        )
     }
 
     /// Frames a second that this machine captures without loss, [`MARGIN`]
@@ -150,7 +172,7 @@ impl Report {
 }
 
 impl Bench {
-    /// Measures. It takes two or three times its `duration`, or
+    /// Measures. It takes two to four times its `duration`, or
     /// less if `control` says stop.
     ///
     /// # Errors
@@ -159,6 +181,12 @@ impl Bench {
         let mean_len = inject::mean_len(self.sizes);
         let null = FileSink::open(Output::new("/dev/null"))?;
         let cpu = self.stage(Box::new(null), control)?;
+        let load = kernel::Load {
+            sizes: self.sizes,
+            ring_bytes: self.ring_bytes,
+            duration: self.duration,
+        };
+        let kernel = kernel::measure(load, control).map_err(|error| format!("{error:#}"));
         let disk = match &self.disk {
             Disk::None => None,
             Disk::File(path) => Some(self.on_disk(path, control)?),
@@ -175,6 +203,7 @@ impl Bench {
             mean_len,
             ring_bytes: self.ring_bytes,
             cpu,
+            kernel,
             disk,
         })
     }
@@ -216,6 +245,7 @@ impl Bench {
             seconds: begin.elapsed().as_secs_f64(),
             cpu_seconds: cpu_seconds()? - cpu,
             bytes: 0,
+            lost: 0,
             longest_pause_s: longest.load(Ordering::Relaxed) as f64 / 1e9,
         })
     }

@@ -26,6 +26,7 @@ fn report(cpu: u64, disk: Option<Stage>) -> Report {
         ring_bytes: 1588 * 1000,
         cpu: stage(cpu, 0.0),
         disk,
+        ..Report::default()
     }
 }
 
@@ -35,6 +36,11 @@ fn the_least_of_the_three_is_the_limit() {
     let quick = Some(stage(300, 0.001));
     assert_eq!(report(500, quick).limit(), (Limit::Disk, 300.0));
     assert_eq!(report(200, quick).limit(), (Limit::Cpu, 200.0));
+    let slow = Report {
+        kernel: Ok(stage(150, 0.0)),
+        ..report(200, quick)
+    };
+    assert_eq!(slow.limit(), (Limit::Kernel, 150.0));
     // A thousand frames fit the ring: in ten seconds, a hundred a second.
     let pausing = report(500, Some(stage(300, 10.0)));
     assert_eq!(pausing.limit(), (Limit::Ring, 100.0));

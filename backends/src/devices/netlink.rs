@@ -2,13 +2,16 @@
 //! and what devices count. The socket keeps the namespace it was opened in.
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
 };
 #[cfg(feature = "trace")]
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 #[cfg(feature = "trace")]
 use netlink_packet_route::route::RouteMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -97,6 +100,30 @@ impl Netlink {
             }
         })?;
         Ok(drops)
+    }
+
+    /// Makes a pair of veth devices, both up, that answer no ARP.
+    pub(crate) fn add_veth(&mut self, name: &str, peer: &str) -> Result<()> {
+        let link = |name: &str| {
+            let mut link = LinkMessage::default();
+            link.attributes.push(LinkAttribute::IfName(name.to_owned()));
+            link
+        };
+        let mut first = link(name);
+        let data = InfoData::Veth(InfoVeth::Peer(link(peer)));
+        let info = vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(data)];
+        first.attributes.push(LinkAttribute::LinkInfo(info));
+        let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+        let mut made = self.ask(RouteNetlinkMessage::NewLink(first), flags, |_| {});
+        // Neither can be up before both are there.
+        for name in [name, peer] {
+            let mut up = link(name);
+            up.header.flags = LinkFlags::Up | LinkFlags::Noarp;
+            up.header.change_mask = up.header.flags;
+            let question = RouteNetlinkMessage::SetLink(up);
+            made = made.and_then(|()| self.ask(question, NLM_F_ACK, |_| {}));
+        }
+        made.map_err(|error| error.context(format!("cannot make the devices {name} and {peer}")))
     }
 
     fn ask(

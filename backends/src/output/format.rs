@@ -1,7 +1,7 @@
 //! The two formats behind one face, and where their blocks end.
 
 use crate::pcap::{self, Precision};
-use crate::pcapng::{self, Section, Statistics};
+use crate::pcapng::{self, Packing, Section, Statistics};
 use crate::{Batch, Frame, Interface, LinkType, Note, Result};
 use std::sync::Arc;
 
@@ -38,6 +38,14 @@ impl Format {
 
     pub(super) fn is_pcapng(&self) -> bool {
         matches!(self.0, Kind::Pcapng(_))
+    }
+
+    /// How a source may pack frames for it.
+    pub(super) fn packing(&self) -> Option<Packing> {
+        match &self.0 {
+            Kind::Pcapng(encoder) => Some(encoder.packing()),
+            Kind::Pcap(_) => None,
+        }
     }
 
     /// Starts a file. For pcap the link type must be known; if it is not, the
@@ -78,7 +86,14 @@ impl Format {
     /// Appends a whole batch, after [`prepare`](Self::prepare).
     pub(super) fn batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
         match &mut self.0 {
-            Kind::Pcapng(encoder) => encoder.batch(batch, out),
+            Kind::Pcapng(encoder) => match batch.packed_bytes() {
+                Some(bytes) => {
+                    encoder.interfaces(&batch.interfaces, out)?;
+                    out.extend_from_slice(bytes);
+                    Ok(())
+                }
+                None => encoder.batch(batch, out),
+            },
             Kind::Pcap(encoder) => encoder.batch(batch, out),
         }
     }
@@ -87,14 +102,18 @@ impl Format {
     /// else uses it and the format allows it. How many bytes of it are to be
     /// written; `None` if the batch is as it was, and has to be copied.
     pub(super) fn in_place(&self, batch: &mut Batch) -> Option<usize> {
-        let (Kind::Pcapng(encoder), [block]) = (&self.0, &mut batch.blocks[..]) else {
+        let [block] = &mut batch.blocks[..] else {
             return None;
         };
         if !batch.notes.is_empty() {
             return None;
         }
         let memory = Arc::get_mut(block)?.bytes_mut();
-        encoder.in_place(&batch.frames, memory)
+        match (&self.0, batch.packed) {
+            (Kind::Pcapng(_), Some(packed)) => Some(packed.bytes),
+            (Kind::Pcapng(encoder), None) => encoder.in_place(&batch.frames, memory),
+            (Kind::Pcap(encoder), _) => encoder.in_place(&batch.frames, memory),
+        }
     }
 
     pub(super) fn frame(&self, frame: &Frame<'_>, out: &mut Vec<u8>) {
@@ -129,6 +148,9 @@ impl Format {
 
     /// Most bytes that a batch can add to a file, new interfaces aside.
     pub(super) fn growth(&self, batch: &Batch) -> u64 {
+        if let Some(packed) = batch.packed {
+            return packed.bytes as u64;
+        }
         let per_frame = match &self.0 {
             // The head, the padding, the options of our own and the tail.
             Kind::Pcapng(_) => 80,

@@ -4,6 +4,7 @@
 //! own, with its own rotation.
 
 use super::FileSink;
+use crate::pcapng::Packing;
 use crate::{Account, Batch, Error, ErrorKind, Flow, Losses, Result, Sink};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,11 @@ impl Sink for PerRing {
             result = result.and(file.finish(&part(account, number, files)));
         }
         result
+    }
+
+    /// All files are of one format.
+    fn packing(&self) -> Option<Packing> {
+        self.files.first()?.packing()
     }
 
     fn surplus(&self) -> u64 {

@@ -12,6 +12,7 @@ use super::stage::Stage;
 use super::target::Target;
 use super::{FileRecord, Output, opening};
 use crate::pcapng::Indexer;
+use crate::pcapng::Packing;
 use crate::rotation::Rotation;
 use crate::{Account, Batch, Error, Flow, Interface, Losses, Result, Sink};
 use crossbeam_channel::Receiver;
@@ -189,7 +190,7 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn write(&mut self, batch: Batch) -> Result<Flow> {
-        let count = batch.frames.len() as u64;
+        let count = batch.count() as u64;
         self.taken += count;
         match self.state {
             State::Open => self.take(batch).map_err(|error| self.give_up(error)),
@@ -232,6 +233,10 @@ impl Sink for FileSink {
         }
         self.ahead = None;
         result.and(ended).and(self.closer.join())
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        self.format.packing()
     }
 
     fn surplus(&self) -> u64 {

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+mod packed;
 mod rotation;
 
 /// A folder that goes with the test.

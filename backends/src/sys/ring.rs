@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 const STATUS: usize = 8;
 const FRAMES: usize = 12;
 const FIRST_FRAME: usize = 16;
+const USED_BYTES: usize = 20;
 /// Length of the header.
 pub(crate) const HEADER_BYTES: usize = 48;
 
@@ -146,6 +147,12 @@ impl Lease {
             .word(self.index, FIRST_FRAME)
             .load(Ordering::Relaxed);
         (first as usize).wrapping_sub(self.ring.shape.lead_bytes)
+    }
+
+    /// How many bytes of the block the header says are used, itself included.
+    pub(crate) fn used_bytes(&self) -> usize {
+        let word = self.ring.word(self.index, USED_BYTES);
+        word.load(Ordering::Relaxed) as usize
     }
 
     fn range(&self) -> (usize, usize) {

@@ -30,10 +30,10 @@ pub(super) enum Message {
 
 /// How often a source's account is taken.
 const ACCOUNT_EVERY: Duration = Duration::from_millis(200);
-/// How long a source waits before it says that it is idle: while others may be
+/// How long a source waits before it says that it is idle: where others may be
 /// held up by it, and otherwise.
-const WAIT_BUSY: Duration = Duration::from_millis(10);
-const WAIT_IDLE: Duration = Duration::from_millis(100);
+const WAIT_SHARED: Duration = Duration::from_millis(10);
+const WAIT_ALONE: Duration = Duration::from_millis(100);
 
 /// What filters a source's frames here.
 pub(super) enum Here {
@@ -67,10 +67,6 @@ pub(super) struct Feed<'a> {
     /// Whether other sources wait for this one.
     shared: bool,
     stopping: bool,
-    wait: Duration,
-    youngest_ns: u64,
-    /// Whether it was said that the source is idle.
-    told: bool,
     accounted: Instant,
 }
 
@@ -92,9 +88,6 @@ impl<'a> Feed<'a> {
             user_stop,
             shared,
             stopping: false,
-            wait: WAIT_BUSY,
-            youngest_ns: 0,
-            told: false,
             accounted: Instant::now(),
         }
     }
@@ -134,28 +127,17 @@ impl<'a> Feed<'a> {
             self.stopping = true;
             self.source.stop()?;
         }
-        match self.source.next_batch(self.wait)? {
+        let wait = if self.shared { WAIT_SHARED } else { WAIT_ALONE };
+        match self.source.next_batch(wait)? {
             Next::Batch(batch) => {
-                let last = batch.frames.last().map_or(0, |frame| frame.timestamp_ns);
-                self.youngest_ns = self.youngest_ns.max(last);
                 self.hand_over(batch, say)?;
-                self.told = false;
-                self.wait = WAIT_BUSY;
             }
             Next::Idle { complete_until_ns } => {
-                // The merge still holds frames until it hears that they are
-                // the last of their time. After that it need not be woken.
-                let holds = complete_until_ns <= self.youngest_ns;
-                if self.shared || !self.told {
+                // The frames of an only source wait for nobody in the merge.
+                if self.shared {
                     let (source, until_ns) = (self.id, complete_until_ns);
                     say(Message::Complete { source, until_ns });
                 }
-                self.told = !holds;
-                self.wait = if self.shared || holds {
-                    WAIT_BUSY
-                } else {
-                    WAIT_IDLE
-                };
             }
             Next::Notice(notice) => say(Message::Notice(notice)),
             Next::End => return Ok(false),

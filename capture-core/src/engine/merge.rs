@@ -43,14 +43,14 @@ pub(super) struct Merge {
     /// The youngest time handed on.
     handed_on_ns: u64,
     late: u64,
+    /// Bytes of memory that the waiting batches hold.
+    held_bytes: usize,
 }
 
 /// One source.
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<Batch>,
-    /// Bytes of memory that these hold.
-    held_bytes: usize,
     /// The youngest time handed on.
     handed_on_ns: u64,
     complete_until_ns: u64,
@@ -67,6 +67,7 @@ impl Merge {
             interfaces: Arc::default(),
             handed_on_ns: 0,
             late: 0,
+            held_bytes: 0,
         }
     }
 
@@ -103,16 +104,17 @@ impl Merge {
         let interfaces = Arc::clone(&batch.interfaces);
         self.announce(source, &interfaces);
         let order = self.order;
+        let is_merged = matches!(order, Order::ByTime { .. }) && self.lanes.len() > 1;
         let Some(lane) = self.lanes.get_mut(source) else {
             return;
         };
         batch.source = source as u32;
-        if lane
-            .interface_ids
-            .iter()
-            .enumerate()
-            .any(|(id, &merged)| id as u32 != merged)
-        {
+        let mut ids = lane.interface_ids.iter().enumerate();
+        let is_renumbered = ids.any(|(id, &merged)| id as u32 != merged);
+        if is_merged || is_renumbered {
+            batch.unpack();
+        }
+        if is_renumbered {
             for frame in &mut batch.frames {
                 let id = lane.interface_ids.get(frame.interface as usize);
                 frame.interface = id.copied().unwrap_or(u32::MAX);
@@ -123,12 +125,12 @@ impl Merge {
                 batch.frames.sort_by_key(|frame| frame.timestamp_ns);
             }
             batch.is_sorted = true;
-            if let Some(last) = batch.frames.last() {
-                let complete = last.timestamp_ns.saturating_sub(RING_DISORDER_NS);
+            if let Some((_, last_ns)) = batch.ends() {
+                let complete = last_ns.saturating_sub(RING_DISORDER_NS);
                 lane.complete_until_ns = lane.complete_until_ns.max(complete);
             }
         }
-        lane.held_bytes += memory(&batch);
+        self.held_bytes += memory(&batch);
         lane.waiting.push_back(batch);
     }
 
@@ -150,12 +152,14 @@ impl Merge {
     pub(super) fn pop(&mut self) -> Option<Batch> {
         let mut batch = match self.order {
             Order::AsDelivered | Order::EachByTime => {
-                self.lanes.iter_mut().find_map(Lane::take_front)?
+                let (lanes, held) = (&mut self.lanes, &mut self.held_bytes);
+                lanes.iter_mut().find_map(|lane| lane.take_front(held))?
             }
             // There is nobody to wait for, and a batch that is not cut has its
             // block for itself.
             Order::ByTime { .. } if self.lanes.len() == 1 => {
-                self.lanes.first_mut()?.take_front()?
+                let lane = self.lanes.first_mut()?;
+                lane.take_front(&mut self.held_bytes)?
             }
             Order::ByTime {
                 window_ns,
@@ -168,9 +172,12 @@ impl Merge {
             Order::ByTime { .. } => &mut self.handed_on_ns,
             Order::EachByTime => &mut self.lanes.get_mut(batch.source as usize)?.handed_on_ns,
         };
-        if let Some(last) = batch.frames.last() {
-            let youngest = last.timestamp_ns.max(*handed_on_ns);
+        if let Some((first_ns, last_ns)) = batch.ends() {
+            let youngest = last_ns.max(*handed_on_ns);
             // They ascend: if any are late, the first are.
+            if first_ns < *handed_on_ns {
+                batch.unpack();
+            }
             for frame in &mut batch.frames {
                 if frame.timestamp_ns >= *handed_on_ns {
                     break;
@@ -197,8 +204,7 @@ impl Merge {
             .max()
             .unwrap_or(0);
         let watermark = complete.max(youngest.saturating_sub(window_ns));
-        let held: usize = self.lanes.iter().map(|lane| lane.held_bytes).sum();
-        if held <= held_bytes {
+        if self.held_bytes <= held_bytes {
             return watermark;
         }
         let waiting = || self.lanes.iter().flat_map(|lane| &lane.waiting);
@@ -225,7 +231,8 @@ impl Merge {
         }
         let next_ns = oldest(&self.lanes, Some(lane)).map_or(u64::MAX, |(ns, _)| ns);
         let limit_ns = next_ns.min(watermark_ns);
-        let alone = self.lanes[lane].take_until(limit_ns);
+        let held = &mut self.held_bytes;
+        let alone = self.lanes[lane].take_until(limit_ns, held);
         if !alone.is_empty() && (next_ns > watermark_ns || alone.frames.len() > MERGE_RUN) {
             return Some(alone);
         }
@@ -236,7 +243,7 @@ impl Merge {
         let mut merged = alone;
         let mut heads = Vec::new();
         for lane in &mut self.lanes {
-            let part = lane.take_until(watermark_ns);
+            let part = lane.take_until(watermark_ns, held);
             if !part.is_empty() {
                 heads.push(adopt(&mut merged, part));
             }
@@ -257,10 +264,10 @@ fn memory(batch: &Batch) -> usize {
 }
 
 impl Lane {
-    /// Takes the batch in front.
-    fn take_front(&mut self) -> Option<Batch> {
+    /// Takes the batch in front; `held` are the bytes of all that waits.
+    fn take_front(&mut self, held: &mut usize) -> Option<Batch> {
         let batch = self.waiting.pop_front()?;
-        self.held_bytes -= memory(&batch);
+        *held -= memory(&batch);
         Some(batch)
     }
 
@@ -277,7 +284,7 @@ impl Lane {
     }
 
     /// Takes the frames up to a time from the batch in front.
-    fn take_until(&mut self, until_ns: u64) -> Batch {
+    fn take_until(&mut self, until_ns: u64, held: &mut usize) -> Batch {
         let Some(batch) = self.waiting.front_mut() else {
             return Batch::default();
         };
@@ -285,7 +292,7 @@ impl Lane {
             .frames
             .partition_point(|frame| frame.timestamp_ns <= until_ns);
         if count == batch.frames.len() {
-            return self.take_front().unwrap_or_default();
+            return self.take_front(held).unwrap_or_default();
         }
         if count == 0 {
             return Batch::default();
@@ -294,6 +301,7 @@ impl Lane {
         Batch {
             blocks: batch.blocks.clone(),
             frames: std::mem::replace(&mut batch.frames, rest),
+            packed: None,
             interfaces: Arc::clone(&batch.interfaces),
             notes: std::mem::take(&mut batch.notes),
             is_sorted: batch.is_sorted,
@@ -412,6 +420,64 @@ mod tests {
         assert!(Arc::get_mut(&mut whole.blocks[0]).is_some());
         merge.push(0, batch(&[2_040_000]));
         assert!(merge.pop().unwrap().frames[0].marks.has(Marks::LATE));
+    }
+
+    #[test]
+    fn blocks_that_do_not_overlap_pass_whole() {
+        let mut merge = by_time(2);
+        let times = |from: u64| (from..from + 1000).collect::<Vec<u64>>();
+        for (source, from) in [(0, 1_000), (1, 2_000), (0, 3_000), (1, 4_000)] {
+            merge.push(source, batch(&times(from)));
+        }
+        merge.end(0);
+        merge.end(1);
+        for from in [1_000, 2_000, 3_000, 4_000] {
+            let mut whole = merge.pop().unwrap();
+            assert_eq!(whole.frames[0].timestamp_ns, from);
+            assert_eq!((whole.count(), whole.blocks.len()), (1000, 1));
+            // Nobody else has the memory: it can be made a file where it lies.
+            assert!(Arc::get_mut(&mut whole.blocks[0]).is_some());
+        }
+        assert_eq!(merge.held_bytes, 0);
+    }
+
+    #[test]
+    fn packed_frames_get_their_index_where_they_are_merged_or_late() {
+        let mut memory = vec![0_u8; 4096];
+        let mut packer = crate::pcapng::Packer::new(crate::pcapng::Packing { snaplen: 64 });
+        for number in 0..5 {
+            let info = FrameInfo {
+                timestamp_ns: 1_000 + number,
+                offset: 100 + number as u32 * 200,
+                caplen: 40,
+                ..FrameInfo::default()
+            };
+            assert!(packer.push(&mut memory, &info, 300 + number as usize * 200));
+        }
+        let packed = || {
+            let mut batch = Batch::new(memory.clone(), Vec::new(), Arc::default());
+            batch.packed = Some(packer.packed());
+            batch.is_sorted = true;
+            batch
+        };
+        let mut alone = by_time(1);
+        alone.push(0, packed());
+        alone.push(0, batch(&[1_003]));
+        alone.push(0, packed());
+        assert_eq!(alone.pop().map(|batch| batch.packed.is_some()), Some(true));
+        assert_eq!(alone.late(), 0);
+        alone.pop();
+        assert_eq!(alone.pop().unwrap().frames.len(), 5);
+        assert_eq!(alone.late(), 1 + 4, "all before the youngest handed on");
+        let mut merge = by_time(2);
+        merge.push(0, packed());
+        merge.push(1, batch(&[1_002]));
+        merge.end(0);
+        merge.end(1);
+        assert_eq!(
+            drain(&mut merge),
+            [1_000, 1_001, 1_002, 1_002, 1_003, 1_004]
+        );
     }
 
     #[test]

@@ -156,15 +156,30 @@ impl Engine {
             .try_for_each(|(source, _)| source.start())
     }
 
+    /// Lets sources pack their frames where nobody needs an index of them: neither
+    /// the sink, nor a filter, nor whoever brings several sources in order.
+    fn let_pack(&mut self, sink: &dyn Sink) {
+        let is_merged = self.feeds.len() > 1 && matches!(self.order, Order::ByTime { .. });
+        let Some(packing) = sink.packing().filter(|_| !is_merged) else {
+            return;
+        };
+        for (source, filter) in &mut self.feeds {
+            if filter.is_none() {
+                source.pack(packing);
+            }
+        }
+    }
+
     /// Runs until the sources end, the sink has enough or `control` says stop.
     /// `observe` is called on the calling thread, as the sink is.
     pub fn run(
-        self,
+        mut self,
         sink: &mut dyn Sink,
         control: &Control,
         mut observe: impl FnMut(Event<'_>),
     ) -> Finished {
         let count = self.feeds.len();
+        self.let_pack(sink);
         let mut run = Run {
             sink,
             merge: Merge::new(self.order, count),
@@ -271,7 +286,7 @@ impl Run<'_> {
                 filtered,
             } => {
                 self.tally
-                    .handed_over(source, batch.frames.len() as u64, filtered);
+                    .handed_over(source, batch.count() as u64, filtered);
                 self.merge.push(source, batch);
             }
             Message::Complete { source, until_ns } => self.merge.complete(source, until_ns),
@@ -290,7 +305,7 @@ impl Run<'_> {
     /// Hands on what is in order.
     fn deliver(&mut self) {
         while let Some(batch) = self.merge.pop() {
-            let count = batch.frames.len() as u64;
+            let count = batch.count() as u64;
             match self.wanted {
                 Wanted::Yes => self.write(batch, count),
                 Wanted::No => self.tally.surplus += count,

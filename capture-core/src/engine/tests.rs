@@ -1,8 +1,8 @@
 //! The engine over sources and sinks in memory.
 
 use super::*;
-use crate::Obstacle;
-use crate::{FrameInfo, Losses, Next, SourceAccount};
+use crate::pcapng::Packing;
+use crate::{FrameInfo, Losses, Next, Obstacle, SourceAccount};
 
 /// Yields frames numbered by their times, a batch at a time.
 struct Numbers {
@@ -210,4 +210,79 @@ fn ring_losses_are_in_the_sum() {
         (account.received, account.delivered, account.lost.ring),
         (43, 3, 40)
     );
+}
+
+/// Says that its only batch is packed if it was asked for that.
+struct Packs {
+    inner: Numbers,
+    asked: Arc<AtomicBool>,
+}
+
+impl Source for Packs {
+    fn set_filter(&mut self, filter: &Filter) -> Result<Placement> {
+        self.inner.set_filter(filter)
+    }
+    fn next_batch(&mut self, timeout: Duration) -> Result<Next> {
+        self.inner.next_batch(timeout)
+    }
+    fn stop(&mut self) -> Result<()> {
+        self.inner.stop()
+    }
+    fn account(&mut self) -> Result<SourceAccount> {
+        self.inner.account()
+    }
+    fn pack(&mut self, _: Packing) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+    fn interfaces(&self) -> &[Interface] {
+        self.inner.interfaces()
+    }
+}
+
+/// Takes packed batches.
+#[derive(Default)]
+struct TakesPacked(Collect);
+
+impl Sink for TakesPacked {
+    fn write(&mut self, batch: Batch) -> Result<Flow> {
+        self.0.write(batch)
+    }
+    fn finish(&mut self, account: &Account) -> Result<()> {
+        self.0.finish(account)
+    }
+    fn packing(&self) -> Option<Packing> {
+        Some(Packing { snaplen: 100 })
+    }
+}
+
+#[test]
+fn frames_are_packed_only_where_nobody_needs_their_index() {
+    let asked = |sources: usize, order: Option<Order>, sink: &mut dyn Sink, filtered: bool| {
+        let mut engine = Engine::new();
+        if let Some(order) = order {
+            engine = engine.order(order);
+        }
+        let flags: Vec<_> = (0..sources).map(|_| Arc::default()).collect();
+        for asked in &flags {
+            let source = Box::new(Packs {
+                inner: Numbers::new("a", &[]),
+                asked: Arc::clone(asked),
+            });
+            match filtered {
+                true => {
+                    let filter = Filter::new(crate::Program::returning(1), None);
+                    engine.add_filtered(source, &filter).unwrap();
+                }
+                false => engine.add(source),
+            }
+        }
+        engine.run(sink, &Control::default(), |_| {});
+        flags.iter().any(|flag| flag.load(Ordering::Relaxed))
+    };
+    let sink = &mut TakesPacked::default();
+    assert!(asked(1, None, sink, false));
+    assert!(asked(2, Some(Order::EachByTime), sink, false));
+    assert!(!asked(2, None, sink, false), "they are to be merged");
+    assert!(!asked(1, None, sink, true), "the filter runs here");
+    assert!(!asked(1, None, &mut Collect::default(), false));
 }

@@ -516,6 +516,7 @@ fn part(batch: &Batch, range: std::ops::Range<usize>) -> Batch {
     Batch {
         blocks: batch.blocks.clone(),
         frames: batch.frames.get(range).unwrap_or_default().to_vec(),
+        packed: None,
         interfaces: Arc::clone(&batch.interfaces),
         notes: Vec::new(),
         is_sorted: batch.is_sorted,

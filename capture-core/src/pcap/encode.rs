@@ -1,7 +1,7 @@
 //! Frames to pcap records, appended to a vector, little-endian.
 
 use crate::pcapng::MAX_CAPTURED;
-use crate::{Batch, Error, ErrorKind, Frame, Interface, LinkType, Result};
+use crate::{Batch, Error, ErrorKind, Frame, FrameInfo, Interface, LinkType, Result};
 
 /// The unit of the times in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +113,40 @@ impl Encoder {
 }
 
 /// Looks at the frames only where the interfaces differ.
+impl Encoder {
+    /// Turns memory into records where it lies: `frames`, all of block 0, move
+    /// down, each behind the one before. Returns how many bytes are to be written.
+    /// Their link type must be that of the file.
+    ///
+    /// `None`, and the memory as it was, where there is too little space between
+    /// frames, or they lie in another order.
+    pub fn in_place(&self, frames: &[FrameInfo], memory: &mut [u8]) -> Option<usize> {
+        let mut end = 0;
+        for info in frames {
+            let (from, captured) = (info.offset as usize, info.caplen as usize);
+            let is_inside = from <= memory.len() && captured <= memory.len() - from;
+            if info.block != 0 || !is_inside || from < end + RECORD_HEAD {
+                return None;
+            }
+            end = from + captured;
+        }
+        let unit_ns = self.precision.unit_ns();
+        let mut at = 0;
+        for info in frames {
+            let (from, len) = (info.offset as usize, info.caplen.min(self.snaplen));
+            let head = record_head(info, len, unit_ns);
+            at += RECORD_HEAD;
+            memory.copy_within(from..from + len as usize, at);
+            *memory.get_mut(at - RECORD_HEAD..)?.first_chunk_mut()? = head;
+            at += len as usize;
+        }
+        Some(at)
+    }
+}
+
+/// Bytes of a record before its data.
+const RECORD_HEAD: usize = 16;
+
 fn check_link_types(batch: &Batch, link_type: LinkType) -> Result<()> {
     let differs = |interface: &&Interface| interface.link_type != link_type;
     if !batch.interfaces.iter().any(|interface| differs(&interface)) {
@@ -140,20 +174,25 @@ fn check_link_types(batch: &Batch, link_type: LinkType) -> Result<()> {
 #[inline]
 fn put_frame(frame: &Frame<'_>, unit_ns: u64, snaplen: u32, out: &mut Vec<u8>) {
     let data = frame.data.get(..snaplen as usize).unwrap_or(frame.data);
-    let ns = frame.info.timestamp_ns;
+    out.extend_from_slice(&record_head(frame.info, data.len() as u32, unit_ns));
+    out.extend_from_slice(data);
+}
+
+#[inline]
+fn record_head(info: &FrameInfo, len: u32, unit_ns: u64) -> [u8; RECORD_HEAD] {
+    let ns = info.timestamp_ns;
     let words = [
         // Seconds fit until 2106.
         (ns / 1_000_000_000) as u32,
         (ns % 1_000_000_000 / unit_ns) as u32,
-        data.len() as u32,
-        frame.info.len,
+        len,
+        info.len,
     ];
-    let mut head = [0; 16];
+    let mut head = [0; RECORD_HEAD];
     for (place, word) in head.chunks_exact_mut(4).zip(words) {
         place.copy_from_slice(&word.to_le_bytes());
     }
-    out.extend_from_slice(&head);
-    out.extend_from_slice(data);
+    head
 }
 
 #[cfg(test)]
@@ -199,6 +238,37 @@ mod tests {
             assert_eq!(out[28..32], fraction.to_le_bytes());
             assert_eq!(out[32..], [3, 0, 0, 0, 60, 0, 0, 0, 7, 8, 9]);
         }
+    }
+
+    #[test]
+    fn what_is_laid_out_in_place_is_what_is_copied() {
+        let (mut memory, mut frames) = (Vec::new(), Vec::new());
+        for number in 0..50_usize {
+            memory.resize(memory.len() + 16 + number % 3 * 30, 0xee);
+            frames.push(FrameInfo {
+                timestamp_ns: 1_700_000_000_123_456_789 + number as u64,
+                offset: memory.len() as u32,
+                caplen: (number * 7) as u32,
+                len: 400,
+                ..FrameInfo::default()
+            });
+            memory.extend((0..number * 7).map(|at| (at + number) as u8));
+        }
+        let encoder = Encoder::new(Precision::Nano, 300);
+        let mut copied = Vec::new();
+        let batch = Batch::new(memory.clone(), frames.clone(), Arc::default());
+        for frame in batch.iter() {
+            encoder.frame(&frame, &mut copied);
+        }
+        let len = encoder.in_place(&frames, &mut memory).unwrap();
+        assert_eq!(memory[..len], copied);
+        // No head fits before the second, or it is somewhere else.
+        let before = memory.clone();
+        frames[1].offset = frames[0].offset + 15;
+        assert_eq!(encoder.in_place(&frames, &mut memory), None);
+        frames[1].offset = u32::MAX;
+        assert_eq!(encoder.in_place(&frames, &mut memory), None);
+        assert_eq!(memory, before);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::block::{self, MAX_CAPTURED};
 use super::options::{self, padding as pad_len};
-use super::{Section, Statistics};
+use super::{Packing, Section, Statistics};
 use crate::{Batch, Error, ErrorKind, Frame, FrameInfo, Interface, LinkType, Note, Result};
 use std::net::IpAddr;
 
@@ -68,6 +68,14 @@ impl Encoder {
     pub fn with_mixed_link_types(mut self, allowed: bool) -> Self {
         self.mixed_link_types = allowed;
         self
+    }
+
+    /// How frames may be packed that are to be appended as they are. Their
+    /// interfaces must have been added before, in the order of the batch's table.
+    pub fn packing(&self) -> Packing {
+        Packing {
+            snaplen: self.snaplen,
+        }
     }
 
     /// Most bytes of a frame in a file.

@@ -31,7 +31,7 @@ const MOVED_FOR_SAVED: usize = 8;
 
 /// Where one frame's block goes.
 #[derive(Clone, Copy, Default)]
-struct Place {
+pub(super) struct Place {
     /// Where the data is.
     from: usize,
     /// Bytes of data.
@@ -39,12 +39,12 @@ struct Place {
     /// Bytes of options, without their end.
     options: usize,
     /// Bytes of the block, if nothing fills space.
-    total: usize,
+    pub(super) total: usize,
 }
 
 impl Place {
     #[inline]
-    fn of(info: &FrameInfo, snaplen: u32) -> Self {
+    pub(super) fn of(info: &FrameInfo, snaplen: u32) -> Self {
         let data = info.caplen.min(snaplen) as usize;
         let options = options_len(info);
         let end = if options == 0 { 0 } else { END };
@@ -205,8 +205,8 @@ fn pack(frames: &[FrameInfo], snaplen: u32, mut end: usize, memory: &mut [u8]) -
 }
 
 /// Writes one block at `begin`.
-#[inline]
-fn put(memory: &mut [u8], info: &FrameInfo, place: &Place, begin: usize) -> Option<()> {
+#[inline(always)]
+pub(super) fn put(memory: &mut [u8], info: &FrameInfo, place: &Place, begin: usize) -> Option<()> {
     let block = move_down(memory, place, begin)?;
     let (head, rest) = block.split_first_chunk_mut()?;
     *head = packet_head(info, info.interface, place.data, place.total);
@@ -218,11 +218,20 @@ fn put(memory: &mut [u8], info: &FrameInfo, place: &Place, begin: usize) -> Opti
         *tail.last_chunk_mut()? = flags_and([0, place.total as u32], info);
         return Some(());
     }
+    put_tail(tail, *info, *place);
+    Some(())
+}
+
+/// Writes all that follows the data of a frame of which something unusual is
+/// known. It gets copies, so that the loops around need the frame nowhere in
+/// memory.
+#[cold]
+#[inline(never)]
+fn put_tail(tail: &mut [u8], info: FrameInfo, place: Place) {
     let mut made = Tail::after(place.data);
-    made.describe(info);
+    made.describe(&info);
     made.close(place.options != 0, place.total as u32);
     tail.copy_from_slice(made.as_slice());
-    Some(())
 }
 
 /// Writes one block at `begin`, and fills `space` bytes behind it: in an option

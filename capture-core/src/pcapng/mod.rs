@@ -11,6 +11,7 @@ mod in_place;
 mod index;
 mod notes;
 pub(crate) mod options;
+mod pack;
 mod parse;
 mod time;
 
@@ -21,6 +22,7 @@ pub use flows::ReadAt;
 pub use in_place::pad_to;
 pub use index::{Index, Indexer, Stretch};
 pub(crate) use options::put as put_option;
+pub use pack::{Packed, Packer, Packing, unpack};
 pub(crate) use parse::Parser;
 
 /// What a section header says about where the file was made.

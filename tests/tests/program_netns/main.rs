@@ -2,6 +2,7 @@
 //! Numbered packets are sent; each must be in the file once, in order, or be
 //! counted as lost. Needs root, tshark and util-linux.
 
+mod bench;
 mod compress;
 mod files;
 mod keep;

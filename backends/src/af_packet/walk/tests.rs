@@ -54,6 +54,16 @@ fn block(frames: &[Made<'_>]) -> Vec<u8> {
     memory
 }
 
+/// A block of frames with the given times, each of `len` bytes of its own.
+pub(crate) fn numbered(times: &[u64], len: usize) -> Vec<u8> {
+    let data: Vec<Vec<u8>> = (0..times.len()).map(|at| vec![at as u8; len]).collect();
+    let frame = |(ns, data)| Made { ns, data, ..PLAIN };
+    let frames: Vec<Made<'_>> = (times.iter().copied().zip(data.iter().map(Vec::as_slice)))
+        .map(frame)
+        .collect();
+    block(&frames)
+}
+
 fn walker(link: Link) -> Walker {
     Walker {
         snaplen: MAX_CAPLEN,
@@ -63,9 +73,12 @@ fn walker(link: Link) -> Walker {
 
 fn walk(walker: &Walker, memory: &mut [u8], count: u32) -> (Vec<FrameInfo>, Found) {
     let mut frames = Vec::new();
-    let found = walker.walk(memory, 0, count, &mut frames, |index| {
+    let interface = |index| {
         assert_eq!(index, 7);
         1
+    };
+    let found = walker.walk(memory, (0, count), interface, |_, info, _| {
+        frames.push(info)
     });
     (frames, found)
 }
@@ -241,7 +254,8 @@ fn corrupt_headers_never_lead_outside() {
                 let mut memory = sound.clone();
                 memory[at..at + 4].copy_from_slice(&value.to_ne_bytes());
                 let mut frames = Vec::new();
-                let found = walker(link).walk(&mut memory, 0, 3, &mut frames, |_| 0);
+                let keep = |_: &mut [u8], info, _| frames.push(info);
+                let found = walker(link).walk(&mut memory, (0, 3), |_| 0, keep);
                 assert!(frames.len() + found.unreadable as usize >= 3);
                 for info in &frames {
                     let end = info.offset as usize + info.caplen as usize;
@@ -252,7 +266,8 @@ fn corrupt_headers_never_lead_outside() {
         for first in [1, sound.len() - 1, sound.len(), usize::MAX - 3, usize::MAX] {
             let mut frames = Vec::new();
             let mut memory = sound.clone();
-            let found = walker(link).walk(&mut memory, first, 1, &mut frames, |_| 0);
+            let keep = |_: &mut [u8], info, _| frames.push(info);
+            let found = walker(link).walk(&mut memory, (first, 1), |_| 0, keep);
             assert!(found.unreadable == 1 || frames.len() == 1);
         }
     }

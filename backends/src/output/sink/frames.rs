@@ -22,8 +22,9 @@ impl FileSink {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, batch: Batch) -> Result<Flow> {
+    pub(super) fn take(&mut self, mut batch: Batch) -> Result<Flow> {
         if self.target.is_none() {
+            batch.unpack();
             let Some(first) = batch.frames.first() else {
                 self.early.push(batch);
                 return Ok(Flow::Continue);
@@ -39,7 +40,7 @@ impl FileSink {
         self.prepare(&batch)?;
         // Written in place, a block can be as long as its memory.
         let memory = batch.blocks.first().map_or(0, |block| block.bytes().len());
-        let batch = match span(&batch) >= LEAST_BLOCK && self.fits(&batch, memory as u64) {
+        let mut batch = match span(&batch) >= LEAST_BLOCK && self.fits(&batch, memory as u64) {
             true => match self.take_block(batch)? {
                 Some(batch) => batch,
                 None => return Ok(Flow::Continue),
@@ -48,10 +49,11 @@ impl FileSink {
         };
         let growth = self.format.growth(&batch);
         if growth > LARGEST_PART || !self.fits(&batch, growth) {
+            batch.unpack();
             return self.take_in_parts(&batch);
         }
         self.format.batch(&batch, self.stage.out())?;
-        self.buffered += batch.frames.len() as u64;
+        self.buffered += batch.count() as u64;
         self.note_frames(&batch);
         if !batch.notes.is_empty() {
             self.index.other();
@@ -73,7 +75,7 @@ impl FileSink {
     /// Notes what goes into the file, for what is said of it and its index.
     fn note_frames(&mut self, batch: &Batch) {
         if let Some(times) = batch.times() {
-            let frames = batch.frames.len();
+            let frames = batch.count();
             self.record.add_all(frames as u64, times);
             self.index.frames(frames, times);
         }
@@ -92,9 +94,10 @@ impl FileSink {
             return Ok(None);
         };
         self.index.written_at(target.end());
-        let frames = batch.frames.len() as u64;
+        let frames = batch.count() as u64;
         let aligned = |block: &mut Arc<dyn Block>| {
-            let unit = target.unit()?;
+            // Nothing can fill the end of a page in a file of pcap.
+            let unit = target.unit().filter(|_| self.format.is_pcapng())?;
             let memory = Arc::get_mut(block)?.bytes_mut();
             let at_page = memory.as_ptr().align_offset(unit) == 0;
             at_page.then(|| pcapng::pad_to(unit, len, memory))?
@@ -125,7 +128,7 @@ impl FileSink {
             .format
             .prepare(batch, self.stage.out())
             .inspect_err(|_| {
-                self.refused += batch.frames.len() as u64;
+                self.refused += batch.count() as u64;
                 // Whatever this meets, the refusal comes first.
                 let _ = self.flush();
                 self.state = State::Failed;
@@ -193,6 +196,9 @@ impl FileSink {
 
 /// How much memory the frames of a batch take, with what lies between them.
 fn span(batch: &Batch) -> u32 {
+    if let Some(packed) = batch.packed {
+        return u32::try_from(packed.bytes).unwrap_or(u32::MAX);
+    }
     match &batch.frames[..] {
         [first, .., last] => last.offset.saturating_sub(first.offset),
         _ => 0,
