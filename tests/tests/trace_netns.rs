@@ -92,11 +92,9 @@ fn a_ping_is_followed_through_both_namespaces_and_back() {
             &way,
             &[
                 format!("nf:output:51 pkt-a@{a}"),
-                format!("nf:postrouting:101 pkt-a@{a}"),
                 format!("net_dev_queue pkt-a@{a}"),
                 format!("net_dev_start_xmit pkt-a@{a}"),
                 format!("netif_receive_skb pkt-b@{b}"),
-                format!("nf:prerouting:-99 pkt-b@{b}"),
                 format!("nf:input:101 pkt-b@{b}"),
             ],
         );
@@ -290,7 +288,7 @@ fn forwarding_is_one_trail_over_three_namespaces_until_the_ttl_ends() {
         &way,
         &[
             format!("net_dev_start_xmit pkt-a@{a}"),
-            format!("nf:prerouting:-99 pkt-b@{b}"),
+            format!("netif_receive_skb pkt-b@{b}"),
             format!("nf:forward:51 pkt-near@{b}"),
             format!("net_dev_start_xmit pkt-near@{b}"),
             format!("netif_receive_skb pkt-far@{}", c.name()),

@@ -22,6 +22,10 @@ enum role {
 	TASK = 32,
 	/* Clones that are not followed yet are looked at, if what they share is known. */
 	PICKS_CLONES = 16,
+	/* With PICKS: but not again what did not fit at the point before. */
+	PICKS_AGAIN = 64,
+	/* What did not fit may do so afterwards. */
+	REWRITES = 128,
 };
 
 enum {
@@ -39,6 +43,8 @@ struct place {
 	 * asks whose.
 	 */
 	u64 context;
+	/* 0 until somebody asked. */
+	u64 now_ns;
 	u32 reason;
 	u16 slot;
 	u8 role;

@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "filter.h"
 
+#define MOST_CPUS 1024
 #define MOST_NAMESPACES 16
 #define MOST_INTERFACES 8
 
@@ -56,54 +57,80 @@ enum stage {
 	ARRIVED = 1,
 };
 
-struct follow {
-	u64 seen_ns;
-	u64 stage;
-};
-
 /* Buffers that are followed wherever they go, until they are freed: by their address, and by that
- * of their data, which clones share.
+ * of their data, which clones share. Sets of four, a cache line each, without locks: a free cell is
+ * taken by an exchange, and where none is free the one that was not seen for longest.
  */
-struct {
-	UINT(type, MAP_LRU_HASH);
-	UINT(max_entries, 65536);
-	TYPE(key, u64);
-	TYPE(value, struct follow);
-} followed SEC(".maps");
+#define SETS 16384
+#define WAYS 4
 
-/* How many followed buffers fall into each cell. Most that are not followed fall into an empty
- * one, and cost nothing more. Entries that the table above let go stay counted: that only costs.
- */
-#define CELLS 16384
-u32 sieve[CELLS];
+struct set {
+	u64 address[WAYS];
+	/* When it was seen last; the lowest bit is its stage. */
+	u64 seen[WAYS];
+} followed[SETS] SEC(".bss.followed");
+
+/* Whether a buffer was ever followed: until then none is looked up. */
+u32 are_followed;
 
 /* Not heard of for so long, the end of a buffer was missed. */
 #define STALE_NS 2000000000ull
 
-INLINE u32 *cell_of(u64 skb)
+INLINE struct set *set_of(u64 address)
 {
-	return &sieve[(skb >> 6 ^ skb >> 20) & (CELLS - 1)];
+	return &followed[(address >> 6 ^ address >> 20) & (SETS - 1)];
 }
 
-INLINE struct follow *find(u64 address)
+/* Where it is written when a buffer was seen, if it is followed. */
+INLINE volatile u64 *find(u64 address)
 {
-	if (!*(volatile u32 *)cell_of(address))
+	volatile struct set *set = set_of(address);
+
+	if (!*(volatile u32 *)&are_followed)
 		return 0;
-	return bpf_map_lookup_elem(&followed, &address);
+	if (set->address[0] == address)
+		return &set->seen[0];
+	if (set->address[1] == address)
+		return &set->seen[1];
+	if (set->address[2] == address)
+		return &set->seen[2];
+	if (set->address[3] == address)
+		return &set->seen[3];
+	return 0;
 }
 
-INLINE void follow(u64 address, u64 now_ns)
+NOINLINE int follow(u64 address, u64 now_ns)
 {
-	struct follow value = { .seen_ns = now_ns };
+	struct set *set = set_of(address);
+	u64 oldest_ns = ~0ull;
+	u32 oldest = 0;
 
-	if (!bpf_map_update_elem(&followed, &address, &value, NO_EXIST))
-		__sync_fetch_and_add(cell_of(address), 1);
+	are_followed = 1;
+	if (find(address))
+		return 0;
+	for (u32 way = 0; way < WAYS; way++) {
+		if (!set->address[way] &&
+		    !__sync_val_compare_and_swap(&set->address[way], 0, address)) {
+			set->seen[way] = now_ns & ~1ull;
+			return 0;
+		}
+		if (set->seen[way] < oldest_ns) {
+			oldest_ns = set->seen[way];
+			oldest = way;
+		}
+	}
+	set->address[oldest & (WAYS - 1)] = address;
+	set->seen[oldest & (WAYS - 1)] = now_ns & ~1ull;
+	return 0;
 }
 
 INLINE void forget(u64 address)
 {
-	if (!bpf_map_delete_elem(&followed, &address))
-		__sync_fetch_and_add(cell_of(address), -1);
+	struct set *set = set_of(address);
+
+	for (u32 way = 0; way < WAYS; way++)
+		if (set->address[way] == address)
+			set->address[way] = 0;
 }
 
 INLINE int is_same_name(const volatile u64 *wanted, const u64 *name)
@@ -157,6 +184,42 @@ INLINE int is_chosen_process(const struct place *place)
 	return is_same_name(settings.process_name, name);
 }
 
+/* The packet that was found not to fit on this CPU last: where it shows up next, it is not looked
+ * at again, once.
+ */
+struct judged {
+	u64 skb;
+	u32 length;
+	u32 unused[13];
+} judged[MOST_CPUS] SEC(".bss.judged");
+
+INLINE struct judged *judged_here(void)
+{
+	return &judged[bpf_get_smp_processor_id() & (MOST_CPUS - 1)];
+}
+
+/* Whether nothing is to be done for the buffer at a point of this role. Most runs end here. */
+INLINE int is_passed_over(u64 skb, u32 role)
+{
+	struct judged *last;
+	u64 is_known;
+
+	if (!settings.selective || find(skb))
+		return 0;
+	if (role & (ENDS | PICKS_AGAIN | REWRITES)) {
+		last = judged_here();
+		is_known = last->skb == skb;
+		if (is_known || role & REWRITES)
+			last->skb = 0;
+		/* Another length is another packet: fragments became one. */
+		if (role & PICKS_AGAIN && is_known)
+			return !(role & NO_DEVICE) || last->length == READ(sk_buff, skb, len);
+	}
+	if (role & PICKS_CLONES)
+		return !are_followed;
+	return !(role & PICKS);
+}
+
 /* Fills in where the packet lies, and what is beside it. */
 INLINE int describe(struct packet *packet, const struct place *place, u64 device)
 {
@@ -196,8 +259,12 @@ INLINE int describe(struct packet *packet, const struct place *place, u64 device
 INLINE int is_chosen(const struct place *place)
 {
 	u64 device = device_of(place);
-	struct packet packet = {};
+	struct packet packet;
 
+	__builtin_memset(&packet, 0, __builtin_offsetof(struct packet, window));
+	/* Of Linux 6.3, since when memory on the stack need not be written first. */
+	if (!bpf_cpumask_create)
+		__builtin_memset(packet.window, 0, sizeof(packet.window));
 	if ((settings.process || settings.by_process_name) && !is_chosen_process(place))
 		return 0;
 	if (settings.namespaces && !is_chosen_namespace(place, device))
@@ -209,43 +276,51 @@ INLINE int is_chosen(const struct place *place)
 }
 
 /* Whether an entry of the table is still of the packet that it was made for. */
-INLINE int is_current(struct follow *entry, const struct place *place, u64 now_ns)
+INLINE int is_current(volatile u64 *seen, const struct place *place, u64 now_ns)
 {
-	u64 seen_ns = entry->seen_ns;
+	u64 before = *seen;
+	u64 stage = before & 1;
 
-	entry->seen_ns = now_ns;
 	if (place->hook == HOOK_INPUT)
-		entry->stage = ARRIVED;
-	else if (place->role & PICKS && !(place->role & ENDS) && entry->stage == ARRIVED)
+		stage = ARRIVED;
+	*seen = (now_ns & ~1ull) | stage;
+	if (place->hook != HOOK_INPUT && place->role & PICKS && !(place->role & ENDS) &&
+	    stage == ARRIVED)
 		return 0;
-	return now_ns - seen_ns < STALE_NS;
+	return now_ns - before < STALE_NS;
 }
 
 /* Whether the packet is followed, from here on at the latest. */
-NOINLINE int is_wanted(const struct place *place)
+NOINLINE int is_wanted(struct place *place)
 {
-	u64 now_ns, head;
-	struct follow *entry = find(place->skb);
+	u64 head, skb = place->skb;
+	volatile u64 *seen = find(skb);
+	struct judged *last;
 
-	if (entry) {
-		now_ns = bpf_ktime_get_ns();
-		if (is_current(entry, place, now_ns))
+	if (seen) {
+		place->now_ns = bpf_ktime_get_ns();
+		if (is_current(seen, place, place->now_ns))
 			return 1;
-		forget(place->skb);
+		forget(skb);
 	}
+	head = READ_ADDRESS(sk_buff, skb, head);
 	if (place->role & PICKS_CLONES) {
-		head = READ_ADDRESS(sk_buff, place->skb, head);
 		if (!find(head))
 			return 0;
 	} else if (!(place->role & PICKS)) {
 		return 0;
 	}
-	if (!is_chosen(place))
+	if (!is_chosen(place)) {
+		last = judged_here();
+		last->skb = place->role & ENDS ? 0 : skb;
+		last->length = READ(sk_buff, skb, len);
 		return 0;
+	}
 	if (!(place->role & ENDS)) {
-		now_ns = bpf_ktime_get_ns();
-		follow(place->skb, now_ns);
-		follow(READ_ADDRESS(sk_buff, place->skb, head), now_ns);
+		if (!place->now_ns)
+			place->now_ns = bpf_ktime_get_ns();
+		follow(skb, place->now_ns);
+		follow(head, place->now_ns);
 	}
 	return 1;
 }

@@ -63,6 +63,9 @@ enum {
  */
 extern void *bpf_rdonly_cast(const void *address, u32 type) __attribute__((section(".ksyms"), weak));
 
+/* Only asked for: Linux 6.3 has it. */
+extern void *bpf_cpumask_create(void) __attribute__((section(".ksyms"), weak));
+
 #define TYPE_ON_TARGET 1
 #define AS(type, address)                                                      \
 	((struct type *)bpf_rdonly_cast((void *)(address),                     \

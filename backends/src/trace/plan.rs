@@ -21,6 +21,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const FAMILIES: [u32; 2] = [2, 10];
 /// Tracepoints that end the life of a buffer: without them a trail has no end.
 const ENDS: [&str; 2] = ["kfree_skb", "consume_skb"];
+/// A tracepoint that every packet through a cable passes, and that says nothing which the next one
+/// does not: only who asks for it has it.
+const LEFT_OUT: &str = "netif_rx";
+/// The hooks that are watched where there are no tables: where packets begin, are forwarded and
+/// arrive. At the other two nothing can have happened that these do not show.
+const BARE: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
 
 /// What was attached, and what the kernel refused.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +48,7 @@ pub struct Plan {
 /// What is asked for.
 #[derive(Default)]
 pub(super) struct Wish {
-    /// `None`: all but functions.
+    /// `None`: all but functions and what is `LEFT_OUT`.
     points: Option<HashSet<PointId>>,
     functions: Functions,
     method: Option<Method>,
@@ -74,8 +80,10 @@ impl Wish {
     }
 
     fn has(&self, point: PointId) -> bool {
-        let points = self.points.as_ref();
-        points.is_none_or(|points| points.contains(&point))
+        match &self.points {
+            Some(points) => points.contains(&point),
+            None => point.name() != LEFT_OUT,
+        }
     }
 }
 
@@ -279,13 +287,13 @@ fn attach_tracepoints(object: &Object, plan: &mut Plan) -> Result<Vec<Link>> {
 #[derive(Default)]
 pub(super) struct Hooks {
     _links: Vec<OwnedFd>,
-    /// Nothing else was registered there: only the ends of hooks are watched, since there is
-    /// nothing between them to tell of.
+    /// Nothing else was registered there: only the ends of the hooks in `BARE` are watched, since
+    /// there is nothing between them to tell of.
     pub(super) is_bare: bool,
 }
 
 /// Puts an observer into every gap of every hook of a namespace, or where there are no tables, at
-/// the end of each hook. What is refused is written down once.
+/// the end of those that packets begin at, are forwarded and arrive by. What is refused is written down once.
 pub(super) fn attach_hooks(
     object: &Object,
     place: Option<&str>,
@@ -333,7 +341,10 @@ fn attach_here(
     // Points that were asked for by name are all watched.
     let is_bare = wish.points.is_none() && !rules::has_hooks();
     let mut links = Vec::new();
-    for hook in Hook::ALL {
+    for hook in Hook::ALL
+        .into_iter()
+        .filter(|hook| !is_bare || BARE.contains(hook))
+    {
         let points = programs.iter().filter_map(|(priority, program)| {
             let point = slot::gap_point(hook, *priority);
             let point = point.filter(|point| wish.has(*point))?;

@@ -7,8 +7,6 @@
 
 #include "choose.h"
 
-#define MOST_CPUS 1024
-
 struct ring {
 	UINT(type, MAP_RINGBUF);
 	UINT(max_entries, 4096);
@@ -159,7 +157,7 @@ INLINE void read_whereabouts(struct record *record, const struct place *place)
 		record->netns = netns_of_socket(record->socket);
 }
 
-NOINLINE int report(const struct place *place)
+NOINLINE int report(struct place *place)
 {
 	u32 role = place->role;
 	struct record record = {};
@@ -174,7 +172,7 @@ NOINLINE int report(const struct place *place)
 	record.family = place->family;
 	record.value = place->value;
 	record.reason = place->reason;
-	record.time_ns = bpf_ktime_get_ns();
+	record.time_ns = place->now_ns ? place->now_ns : bpf_ktime_get_ns();
 	read_buffer(&record, place->skb);
 	read_whereabouts(&record, place);
 	read_task(&record, place);
@@ -201,7 +199,7 @@ INLINE int is_counted(void)
 }
 
 /* Reports a packet that is followed, or is to be from here on. */
-INLINE void observe(const struct place *place)
+INLINE void observe(struct place *place)
 {
 	if (!place->skb || (settings.selective && !is_wanted(place)))
 		return;

@@ -11,7 +11,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define POINT(number, name, at, roles)                                   \
 	SEC("raw_tp/" #name) int tp_##name(u64 *ctx)                     \
 	{                                                                \
-		if (is_counted())                                        \
+		if (is_counted() || is_passed_over(ctx[at], roles))      \
 			return 0;                                        \
 		struct place place = {                                   \
 			.skb = ctx[at],                                  \
@@ -26,7 +26,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 POINT(0, napi_gro_receive_entry, 0, RECEIVED | PICKS)
 POINT(1, netif_receive_skb, 0, RECEIVED | PICKS)
 POINT(2, netif_rx, 0, RECEIVED)
-POINT(3, net_dev_queue, 0, PICKS | TASK)
+POINT(3, net_dev_queue, 0, PICKS | PICKS_AGAIN | TASK)
 POINT(4, net_dev_start_xmit, 0, PASS)
 POINT(7, skb_copy_datagram_iovec, 0, NO_DEVICE | PICKS_CLONES | TASK)
 POINT(8, qdisc_enqueue, 2, PASS)
@@ -41,7 +41,7 @@ POINT(16, udp_fail_queue_rcv_skb, 2, PASS)
 
 SEC("raw_tp/kfree_skb") int tp_kfree_skb(u64 *ctx)
 {
-	if (is_counted())
+	if (is_counted() || is_passed_over(ctx[0], ENDS | PICKS))
 		return 0;
 	struct place place = {
 		.skb = ctx[0],
@@ -59,7 +59,7 @@ SEC("raw_tp/kfree_skb") int tp_kfree_skb(u64 *ctx)
 
 SEC("raw_tp/consume_skb") int tp_consume_skb(u64 *ctx)
 {
-	if (is_counted())
+	if (is_counted() || is_passed_over(ctx[0], ENDS))
 		return 0;
 	struct place place = {
 		.skb = ctx[0],
@@ -83,13 +83,25 @@ SEC("raw_tp/sk_data_ready") int tp_sk_data_ready(u64 *ctx)
 	return 0;
 }
 
+/* What may become of a packet at a hook: where packets begin, and where they may have become
+ * others, they are looked at.
+ */
+INLINE u32 role_of_hook(u8 hook)
+{
+	if (hook == HOOK_OUTPUT)
+		return NO_DEVICE | PICKS;
+	if (hook == HOOK_INPUT)
+		return NO_DEVICE | PICKS | PICKS_AGAIN;
+	return NO_DEVICE | REWRITES;
+}
+
 /* At the first two hooks the device is where the packet came from, else where it will leave. The
  * context (`struct bpf_nf_ctx`: state, buffer) is read as two numbers, since the verifier allows
  * more with numbers than with pointers of its own.
  */
 INLINE void report_hook(void *ctx, u16 slot)
 {
-	struct place place = { .slot = slot, .role = NO_DEVICE };
+	struct place place = { .slot = slot };
 	u64 state;
 
 	if (is_counted())
@@ -97,14 +109,14 @@ INLINE void report_hook(void *ctx, u16 slot)
 	state = READ(timespec64, ctx, tv_sec);
 	place.skb = READ(timespec64, ctx, tv_nsec);
 	place.hook = READ(nf_hook_state, state, hook);
+	place.role = role_of_hook(place.hook);
+	if (is_passed_over(place.skb, place.role))
+		return;
 	place.family = READ(nf_hook_state, state, pf);
 	if (place.hook < 2)
 		place.device = READ_ADDRESS(nf_hook_state, state, in);
 	else
 		place.device = READ_ADDRESS(nf_hook_state, state, out);
-	/* Where packets begin, and where they may have become others. */
-	if (place.hook == HOOK_OUTPUT || place.hook == HOOK_INPUT)
-		place.role |= PICKS;
 	observe(&place);
 }
 
@@ -140,6 +152,8 @@ INLINE void observe_function(void *ctx, u64 cookie, u64 argument)
 		skb = 0;
 		bpf_probe_read_kernel(&skb, sizeof(skb), (void *)(argument + (cookie >> 48)));
 	}
+	if (is_passed_over(skb, cookie >> 16 & 0xff))
+		return;
 	struct place place = {
 		.skb = skb,
 		.context = (u64)ctx,
