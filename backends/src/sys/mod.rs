@@ -7,6 +7,8 @@
 
 pub(crate) mod bpf;
 #[cfg(feature = "trace")]
+pub(crate) mod bpf_ring;
+#[cfg(feature = "trace")]
 pub(crate) mod bpf_trace;
 pub(crate) mod file;
 pub(crate) mod ifreq;

@@ -198,7 +198,7 @@ impl Tracer {
             .map(std::mem::take)
             .unwrap_or_default();
         batch.clear();
-        self.rings.read(timeout, &mut batch)?;
+        self.rings.read(timeout, &mut batch);
         let batch = Arc::new(batch);
         let mut at = 0;
         while let Some((record, next)) = record::next(&batch, at) {

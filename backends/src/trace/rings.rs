@@ -5,10 +5,11 @@
 //! again every few milliseconds.
 
 use super::{record, refused};
+use crate::sys::bpf_ring::EventRing;
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
-use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, Object, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, Object};
 use pktrail_core::{Error, ErrorKind, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// The rings of all CPUs.
 pub(super) struct Rings {
-    rings: Vec<RingBuffer<'static>>,
-    batch: Arc<Mutex<Vec<u8>>>,
+    rings: Vec<EventRing>,
     // The programs write into these.
     _maps: Vec<MapHandle>,
 }
@@ -42,7 +42,6 @@ impl Rings {
         let outer = maps
             .find(|map| map.name() == "rings")
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the trace programs have no rings"))?;
-        let batch = Arc::new(Mutex::new(Vec::new()));
         let (mut rings, mut handles) = (Vec::new(), Vec::new());
         let options = bpf_map_create_opts {
             sz: size_of::<bpf_map_create_opts>() as u64,
@@ -52,54 +51,38 @@ impl Rings {
             let name = Some("events");
             let map = MapHandle::create(MapType::RingBuf, name, 0, 0, bytes, &options);
             let map = map.map_err(failed)?;
-            let number = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&map));
+            let number = map.as_fd().as_raw_fd();
             let (key, value) = (cpu.to_ne_bytes(), number.to_ne_bytes());
             outer.update(&key, &value, MapFlags::ANY).map_err(failed)?;
-            let to = Arc::clone(&batch);
-            let mut builder = RingBufferBuilder::new();
-            builder
-                .add(&map, move |bytes: &[u8]| {
-                    if let Some(bytes) = record::trim(bytes) {
-                        lock(&to).extend_from_slice(bytes);
-                    }
-                    0
-                })
-                .map_err(failed)?;
-            rings.push(builder.build().map_err(failed)?);
+            let ring = EventRing::map(map.as_fd(), bytes as usize);
+            let ring = ring.map_err(|cause| Error::io("cannot map a ring of events", cause))?;
+            rings.push(ring);
             handles.push(map);
         }
         Ok(Self {
             rings,
-            batch,
             _maps: handles,
         })
     }
 
     /// Adds records to `into`, one behind the other, each whole. Waits for `timeout` at most if
     /// there are none.
-    pub(super) fn read(&self, timeout: Duration, into: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn read(&mut self, timeout: Duration, into: &mut Vec<u8>) {
         let end = Instant::now().checked_add(timeout);
         loop {
-            for ring in &self.rings {
-                let taken = ring.consume_raw_n(TURN);
-                if taken < 0 {
-                    let cause = std::io::Error::from_raw_os_error(-taken);
-                    return Err(Error::io("cannot read a ring of events", cause));
-                }
+            for ring in &mut self.rings {
+                ring.take(TURN, |bytes| {
+                    into.extend_from_slice(record::trim(bytes).unwrap_or_default());
+                });
             }
-            std::mem::swap(into, &mut *lock(&self.batch));
             let now = Instant::now();
             let left = end.map_or(PAUSE, |end| end.saturating_duration_since(now));
             if !into.is_empty() || left.is_zero() {
-                return Ok(());
+                return;
             }
             thread::sleep(left.min(PAUSE));
         }
     }
-}
-
-fn lock(mutex: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn default_bytes(cpus: usize) -> u32 {
