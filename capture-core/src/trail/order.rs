@@ -16,36 +16,16 @@ pub struct Ordered {
     pub late: bool,
 }
 
-/// An event in the heap, the oldest on top.
-#[derive(Debug)]
-struct Waiting(Reverse<(u64, u64)>, Event);
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
-}
-
 /// Brings events into time order, holding each for a bounded time and a bounded number.
 #[derive(Debug)]
 pub struct Window {
     hold_ns: u64,
     most: usize,
-    waiting: BinaryHeap<Waiting>,
+    /// Times, numbers of arrival and places in `events`, the oldest on top: small, since a heap
+    /// moves what it holds.
+    waiting: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    free: Vec<usize>,
     arrived: u64,
     newest_ns: u64,
     released_ns: u64,
@@ -59,6 +39,8 @@ impl Window {
             hold_ns,
             most,
             waiting: BinaryHeap::new(),
+            events: Vec::new(),
+            free: Vec::new(),
             arrived: 0,
             newest_ns: 0,
             released_ns: 0,
@@ -69,9 +51,14 @@ impl Window {
     /// Takes an event.
     pub fn push(&mut self, event: Event) {
         self.newest_ns = self.newest_ns.max(event.time_ns);
-        let place = Reverse((event.time_ns, self.arrived));
+        let place = self.free.pop().unwrap_or(self.events.len());
+        let key = Reverse((event.time_ns, self.arrived, place));
+        match self.events.get_mut(place) {
+            Some(free) => *free = Some(event),
+            None => self.events.push(Some(event)),
+        }
         self.arrived += 1;
-        self.waiting.push(Waiting(place, event));
+        self.waiting.push(key);
     }
 
     /// Says what time it is, so that events are released when no younger ones come.
@@ -81,7 +68,7 @@ impl Window {
 
     /// The next event whose time has come.
     pub fn pop(&mut self) -> Option<Ordered> {
-        let Waiting(Reverse((time_ns, _)), _) = self.waiting.peek()?;
+        let Reverse((time_ns, _, _)) = self.waiting.peek()?;
         let due = time_ns.saturating_add(self.hold_ns) <= self.newest_ns;
         if due || self.waiting.len() > self.most {
             self.release()
@@ -92,7 +79,9 @@ impl Window {
 
     /// The next event at the end, when no more will come.
     pub fn release(&mut self) -> Option<Ordered> {
-        let Waiting(_, event) = self.waiting.pop()?;
+        let Reverse((_, _, place)) = self.waiting.pop()?;
+        let event = self.events.get_mut(place)?.take()?;
+        self.free.push(place);
         let late = event.time_ns < self.released_ns;
         self.late += u64::from(late);
         self.released_ns = self.released_ns.max(event.time_ns);
