@@ -4,6 +4,7 @@
 
 use pktrail_core::trail::PointId;
 use pktrail_core::trail::hook::Hook;
+use std::sync::OnceLock;
 
 /// The tracepoints, by slot.
 pub(super) const TRACEPOINTS: &[&str] = &[
@@ -47,13 +48,21 @@ pub(super) fn point(slot: u16, hook: u8) -> Option<PointId> {
         let point = PointId(number);
         return point.point().map(|_| point);
     }
-    match slot.checked_sub(GAPS_FROM) {
-        None => PointId::by_name(TRACEPOINTS.get(usize::from(slot))?),
-        Some(gap) => {
-            let hook = Hook::ALL.get(usize::from(hook))?;
-            gap_point(*hook, *PRIORITIES.get(usize::from(gap))?)
-        }
-    }
+    // Names are looked up once: this is asked for every event.
+    static POINTS: OnceLock<(Vec<Option<PointId>>, Vec<Option<PointId>>)> = OnceLock::new();
+    let (tracepoints, gaps) = POINTS.get_or_init(|| {
+        let gaps = PRIORITIES
+            .iter()
+            .flat_map(|priority| Hook::ALL.map(|hook| gap_point(hook, *priority)));
+        let tracepoints = TRACEPOINTS.iter().map(|name| PointId::by_name(name));
+        (tracepoints.collect(), gaps.collect())
+    });
+    let found = match slot.checked_sub(GAPS_FROM) {
+        None => tracepoints.get(usize::from(slot)),
+        Some(_) if usize::from(hook) >= Hook::ALL.len() => None,
+        Some(gap) => gaps.get(usize::from(gap) * Hook::ALL.len() + usize::from(hook)),
+    };
+    found.copied().flatten()
 }
 
 /// The point of a gap, if the table has it.
