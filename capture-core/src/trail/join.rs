@@ -13,10 +13,14 @@ use super::path::{Edge, Relation, Trail, TrailId};
 use super::verdict::Verdict;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 /// Packets of one pair of addresses that are looked through for a relation.
 const RELATIVES: usize = 64;
+
+/// Hops of a packet from one program to another.
+const USUAL_HOPS: usize = 8;
 
 /// Bounds in time and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ impl Default for Settings {
 
 /// A life's number.
 type Key = u64;
+/// A table by numbers that nobody chooses to collide.
+type ByNumber<T> = HashMap<u64, T, BuildHasherDefault<Spread>>;
 /// What fragments and segments share with their whole: addresses and protocol.
 pub(super) type Pair = (IpAddr, IpAddr, u8);
 
@@ -52,16 +58,40 @@ pub(super) type Pair = (IpAddr, IpAddr, u8);
 #[derive(Debug, Default)]
 pub struct Joiner {
     settings: Settings,
-    lives: HashMap<Key, Life>,
+    lives: ByNumber<Life>,
     next_key: Key,
     next_family: u64,
-    families: HashMap<u64, Family>,
-    by_skb: HashMap<u64, Key>,
-    by_head: HashMap<u64, Key>,
+    families: ByNumber<Family>,
+    by_skb: ByNumber<Key>,
+    by_head: ByNumber<Key>,
     by_core: HashMap<Core, VecDeque<Key>>,
     by_pair: HashMap<Pair, VecDeque<Key>>,
+    /// Lives under which a fragment can be found.
+    fragmented: usize,
     deadlines: BinaryHeap<Reverse<(u64, Key)>>,
     finished: VecDeque<Trail>,
+}
+
+/// Spreads a number over all bits by one multiplication (Fibonacci hashing, Knuth, The Art of
+/// Computer Programming 3, section 6.4).
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        // Tables look at the lowest bits and the highest ones.
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// What numbers the members of a family, while one lives.
@@ -253,6 +283,10 @@ impl Joiner {
     }
 
     fn by_relation(&self, event: &Event, packet: &Packet) -> Place {
+        // Only segments and fragments have relatives.
+        if packet.segment.is_none() && !packet.is_fragment() && self.fragmented == 0 {
+            return Place::New;
+        }
         let relatives = self.by_pair.get(&pair(packet));
         let mut again = None;
         for key in relatives.into_iter().flatten().rev() {
@@ -311,7 +345,8 @@ impl Joiner {
             id,
             edge,
             packet: None,
-            hops: Vec::new(),
+            // Most packets pass fewer points: hops are large, and not to be moved.
+            hops: Vec::with_capacity(USUAL_HOPS),
             rules: Vec::new(),
             left_out: 0,
             verdict: Verdict::Open,
@@ -330,11 +365,11 @@ impl Joiner {
         let Some(life) = self.lives.get_mut(&key) else {
             return;
         };
-        let packet = event.packet.clone();
-        let grew = packet
-            .as_ref()
-            .filter(|packet| life.fit(packet) == Fit::Grown);
-        let grown = grew.cloned();
+        let place = event.packet.as_ref().map(place_of);
+        let is_new = place.is_some_and(|place| !life.indexed.contains(&place));
+        let grown = event.packet.as_ref().filter(|_| is_new);
+        let grown = grown.filter(|packet| life.fit(packet) == Fit::Grown);
+        let grown = grown.cloned();
         let (skb, old_skb) = (event.skb, life.skb);
         life.add(event, rejoined, late, self.settings.most_hops);
         let (alive, head) = (life.alive, life.head);
@@ -356,8 +391,8 @@ impl Joiner {
             self.leave_buffer(key, skb);
             self.hurry(key);
         }
-        if let Some(packet) = &packet {
-            self.index(key, packet);
+        if let Some(place) = place.filter(|_| is_new) {
+            self.index(key, place);
         }
         if let Some(packet) = grown {
             self.absorb(key, &packet);
@@ -377,12 +412,10 @@ impl Joiner {
         }
     }
 
-    fn index(&mut self, key: Key, packet: &Packet) {
-        let place = (packet.fingerprint.core, pair(packet));
-        if let Some(life) = self.lives.get_mut(&key)
-            && !life.indexed.contains(&place)
-        {
+    fn index(&mut self, key: Key, place: (Core, Pair)) {
+        if let Some(life) = self.lives.get_mut(&key) {
             life.indexed.push(place);
+            self.fragmented += usize::from(place.0.fragment.is_some());
             remember(self.by_core.entry(place.0).or_default(), key);
             remember(self.by_pair.entry(place.1).or_default(), key);
         }
@@ -441,6 +474,7 @@ impl Joiner {
             }
         }
         for (core, pair) in &life.indexed {
+            self.fragmented -= usize::from(core.fragment.is_some());
             forget(&mut self.by_core, core, key);
             forget(&mut self.by_pair, pair, key);
         }
@@ -465,6 +499,11 @@ fn pair(packet: &Packet) -> Pair {
         tuple.destination.ip(),
         packet.fingerprint.core.protocol,
     )
+}
+
+/// Under what a packet can be found.
+fn place_of(packet: &Packet) -> (Core, Pair) {
+    (packet.fingerprint.core, pair(packet))
 }
 
 fn remember(keys: &mut VecDeque<Key>, key: Key) {

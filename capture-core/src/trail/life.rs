@@ -166,8 +166,14 @@ impl Life {
         if self.trail.packet.is_none() {
             self.trail.packet = Some(packet.clone());
         }
-        self.faces
-            .retain(|face| face.fingerprint.core != packet.fingerprint.core);
+        let same = |face: &Packet| face.fingerprint.core == packet.fingerprint.core;
+        if let Some(last) = self.faces.last_mut().filter(|last| same(last)) {
+            if last != packet {
+                last.clone_from(packet);
+            }
+            return;
+        }
+        self.faces.retain(|face| !same(face));
         if self.faces.len() >= FACES {
             self.faces.remove(0);
         }
