@@ -8,9 +8,10 @@ use super::path::{Hop, Trail};
 use super::words::{self, Names};
 use crate::pcapng::options::{put, put_text};
 use crate::{Batch, Flags, FrameInfo, Interface, LinkType};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::fmt::Write;
+use std::io::Write;
 use std::sync::Arc;
 
 /// `opt_comment`, `epb_packetid` and a custom option with text that may be copied
@@ -22,6 +23,8 @@ const CUSTOM_TEXT: u16 = 2988;
 const ENTERPRISE: u32 = 32_473;
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
+/// Bytes that most lines fit into.
+const USUAL_LINE: usize = 256;
 /// Longest text of an option.
 const MOST_TEXT: usize = 60_000;
 
@@ -43,8 +46,8 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Made {
     info: FrameInfo,
-    data: Vec<u8>,
-    options: Vec<u8>,
+    /// The frame, and behind it the options.
+    bytes: Vec<u8>,
 }
 
 /// Makes batches of trails, in time order as far as a bounded wait allows.
@@ -60,6 +63,9 @@ pub struct Frames {
     written_ns: u64,
     late: u64,
     counts: Vec<u64>,
+    /// Memory for what is being made.
+    options: Vec<u8>,
+    text: Vec<u8>,
 }
 
 impl Frames {
@@ -77,6 +83,8 @@ impl Frames {
             written_ns: 0,
             late: 0,
             counts: Vec::new(),
+            options: Vec::new(),
+            text: Vec::new(),
         };
         // A file without an interface is none to libpcap.
         frames.interface(NOWHERE.to_owned(), None, None);
@@ -135,19 +143,17 @@ impl Frames {
             return;
         };
         let (data, is_made) = link_frame(event);
-        let mut comments = comments(trail, hops.clone(), is_last, names);
+        let mut options = std::mem::take(&mut self.options);
+        options.clear();
+        put_comments(trail, hops.clone(), is_last, names, &mut options);
         if is_made {
-            comments.push("the link header was made for this file".to_owned());
-        }
-        let mut options = Vec::new();
-        for comment in &comments {
-            put_text(COMMENT, comment, &mut options);
+            let made = "the link header was made for this file";
+            put_text(COMMENT, made, &mut options);
         }
         let id = trail.id.family << 20 | u64::from(trail.id.member);
         put(PACKET_ID, &id.to_le_bytes(), &mut options);
-        let mut custom = ENTERPRISE.to_le_bytes().to_vec();
-        custom.extend(structured(trail, hops, is_last).into_bytes());
-        put(CUSTOM_TEXT, &custom, &mut options);
+        structured(&mut self.text, trail, hops, is_last);
+        put(CUSTOM_TEXT, &self.text, &mut options);
         let caplen = u32::try_from(data.len()).unwrap_or(0);
         let info = FrameInfo {
             timestamp_ns: event.time_ns,
@@ -158,11 +164,12 @@ impl Frames {
             flags: flags(event),
             ..FrameInfo::default()
         };
-        self.wait(Made {
-            info,
-            data,
-            options,
-        });
+        // It waits for seconds, so that it takes no more memory than it needs.
+        let mut bytes = Vec::with_capacity(data.len() + options.len());
+        bytes.extend_from_slice(&data);
+        bytes.extend_from_slice(&options);
+        self.options = options;
+        self.wait(Made { info, bytes });
     }
 
     fn wait(&mut self, made: Made) {
@@ -230,12 +237,11 @@ impl Frames {
 /// Puts a frame's bytes into the block.
 fn placed(made: Made, block: &mut Vec<u8>) -> FrameInfo {
     let mut info = made.info;
-    let place = |block: &Vec<u8>| u32::try_from(block.len()).unwrap_or(u32::MAX);
-    info.offset = place(block);
-    block.extend(&made.data);
-    info.options_offset = place(block);
-    info.options_len = u32::try_from(made.options.len()).unwrap_or(0);
-    block.extend(&made.options);
+    let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    info.offset = length(block.len());
+    info.options_offset = info.offset.saturating_add(info.caplen);
+    info.options_len = length(made.bytes.len()).saturating_sub(info.caplen);
+    block.extend(&made.bytes);
     info
 }
 
@@ -304,44 +310,65 @@ fn on_the_wire(event: &Event, is_made: bool) -> u32 {
 
 /// What a person reads: at the first frame what packet this is, then a line for each hop and
 /// rule, at the last the verdict.
-fn comments(
+fn put_comments(
     trail: &Trail,
     hops: std::ops::Range<usize>,
     is_last: bool,
     names: &dyn Names,
-) -> Vec<String> {
-    let mut lines = Vec::new();
+    options: &mut Vec<u8>,
+) {
+    let mut put = |line: &str| put_text(COMMENT, &squeezed(line), options);
     if hops.start == 0 {
-        lines.push(words::title(trail));
+        put(&words::title(trail));
     } else {
-        lines.push(format!("packet {} goes on", trail.id));
+        put(&format!("packet {} goes on", trail.id));
     }
+    let mut line = String::with_capacity(USUAL_LINE);
     for at in hops {
         let before = at.checked_sub(1).and_then(|at| trail.hops.get(at));
-        lines.extend(trail.hops.get(at).map(|hop| words::hop(hop, before, names)));
+        if let Some(hop) = trail.hops.get(at) {
+            line.clear();
+            words::append_hop(&mut line, hop, before, names);
+            put(&line);
+        }
         let rules = trail.rules.iter().filter(|(after, _)| *after == at);
-        lines.extend(rules.map(|(_, step)| format!("rule {step}")));
+        rules.for_each(|(_, step)| put(&format!("rule {step}")));
     }
     if is_last {
-        lines.push(format!("= {}", words::verdict(trail, names)));
+        put(&format!("= {}", words::verdict(trail, names)));
         let (sentence, advice) = words::advice(trail);
-        lines.extend(sentence);
-        lines.extend(words::facts(trail).iter().cloned());
-        lines.extend(advice.map(|advice| format!("Try: {advice}")));
+        sentence.iter().for_each(|sentence| put(sentence));
+        words::facts(trail).iter().for_each(|fact| put(fact));
+        if let Some(advice) = advice {
+            put(&format!("Try: {advice}"));
+        }
     }
-    lines.iter().map(|line| squeezed(line)).collect()
 }
 
 /// Columns are for terminals.
-fn squeezed(line: &str) -> String {
+fn squeezed(line: &str) -> Cow<'_, str> {
+    let is_plain = |text: &str| {
+        !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") && {
+            !text.contains(['\t', '\n'])
+        }
+    };
+    if is_plain(line) {
+        return Cow::Borrowed(line);
+    }
     let words: Vec<&str> = line.split_whitespace().collect();
-    words.join(" ")
+    Cow::Owned(words.join(" "))
 }
 
-/// What a program reads: the same as JSON.
-fn structured(trail: &Trail, hops: std::ops::Range<usize>, is_last: bool) -> String {
-    let mut text = format!("{{\"packet\":\"{}\",\"first_hop\":{}", trail.id, hops.start);
-    text.push_str(",\"hops\":[");
+/// What a program reads: the number of who defines it, then the same as JSON.
+fn structured(text: &mut Vec<u8>, trail: &Trail, hops: std::ops::Range<usize>, is_last: bool) {
+    text.clear();
+    text.extend(ENTERPRISE.to_le_bytes());
+    let _ = write!(
+        text,
+        "{{\"packet\":\"{}\",\"first_hop\":{}",
+        trail.id, hops.start
+    );
+    text.extend_from_slice(b",\"hops\":[");
     for (number, hop) in trail.hops.get(hops).unwrap_or_default().iter().enumerate() {
         if text.len() > MOST_TEXT {
             break;
@@ -364,12 +391,11 @@ fn structured(trail: &Trail, hops: std::ops::Range<usize>, is_last: bool) -> Str
             event.queue,
         );
     }
-    text.push(']');
+    text.push(b']');
     if is_last {
         let verdict = trail.verdict.to_string();
         let verdict = verdict.replace(['"', '\\'], "'");
         let _ = write!(text, ",\"verdict\":\"{verdict}\"");
     }
-    text.push('}');
-    text
+    text.push(b'}');
 }

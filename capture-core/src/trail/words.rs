@@ -304,6 +304,24 @@ pub fn hop(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> String {
     )
 }
 
+/// The same without columns, behind what `text` holds.
+pub(super) fn append_hop(text: &mut String, hop: &Hop, before: Option<&Hop>, names: &dyn Names) {
+    let event = &hop.event;
+    if before.is_some() {
+        let _ = write!(text, "+{} ", span(hop.since_ns));
+    }
+    let _ = write!(text, "{} ", layer(event.point));
+    text.push_str(&point(event.point));
+    for (number, part) in std::iter::once(place(names, event))
+        .chain(remarks(hop, before))
+        .enumerate()
+        .filter(|(_, part)| !part.is_empty())
+    {
+        text.push_str(if number > 1 { "; " } else { " " });
+        text.push_str(&part);
+    }
+}
+
 /// How much of a way is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
