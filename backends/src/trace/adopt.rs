@@ -31,6 +31,9 @@ impl Tracer {
     pub fn follow_namespaces(&mut self) -> Moved {
         let changed = self.namespaces.follow();
         let mut moved = Moved::default();
+        if !changed.new.is_empty() {
+            self.known = None;
+        }
         for (name, path) in changed.gone {
             let let_go = [&name, &path]
                 .into_iter()

@@ -23,6 +23,7 @@ pub use filter::with_filter;
 pub use follow::{Followed, Summary};
 pub use functions::Method;
 use libbpf_rs::{MapCore, MapFlags, Object};
+pub use names::KnownNames;
 use names::{Interfaces, Namespaces, Reasons, Symbols};
 use nix::time::ClockId;
 use pktrail_core::filter::SkbFilter;
@@ -42,6 +43,9 @@ static PROGRAMS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trace.bpf.o")
 
 /// Bytes of `struct count` in `report.h`.
 const COUNT: usize = 64;
+
+/// Bytes of memory for the events of a moment, where those before are still in use.
+const BATCH: usize = 1 << 18;
 
 /// Which packets are followed, and what is told of them.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +122,8 @@ pub struct Tracer {
     /// From the kernel's monotonic clock to the time since 1970.
     clock_ns: u64,
     namespaces: Namespaces,
+    /// A copy of the names, until there are others.
+    known: Option<Arc<KnownNames>>,
     reasons: Reasons,
     symbols: Symbols,
 }
@@ -170,6 +176,7 @@ impl Tracer {
             interfaces: Interfaces::default(),
             clock_ns: clock_ns()?,
             namespaces,
+            known: None,
             reasons: Reasons::read(&btf),
             symbols: Symbols::default(),
         })
@@ -178,6 +185,12 @@ impl Tracer {
     /// What is attached.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The names that are known now, for a thread that makes text of trails.
+    pub fn known_names(&mut self) -> Arc<KnownNames> {
+        let known = || Arc::new(KnownNames::of(&self.interfaces, &self.namespaces));
+        Arc::clone(self.known.get_or_insert_with(known))
     }
 
     /// Takes everything off the kernel. What was reported before can still be polled.
@@ -194,9 +207,8 @@ impl Tracer {
     pub fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Event)) -> Result<()> {
         // Memory is used again if no event keeps it.
         let mut memory = std::mem::take(&mut self.batch);
-        let mut batch = Arc::get_mut(&mut memory)
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let mut batch =
+            Arc::get_mut(&mut memory).map_or_else(|| Vec::with_capacity(BATCH), std::mem::take);
         batch.clear();
         self.rings.read(timeout, &mut batch);
         let batch = Arc::new(batch);
@@ -226,8 +238,12 @@ impl Tracer {
         event.time_ns = event.time_ns.saturating_add(self.clock_ns);
         if event.interface != 0 && !interface_name.is_empty() {
             let (netns, index) = (event.netns, event.interface);
-            self.interfaces
-                .see(netns, index, interface_name, event.time_ns);
+            if self
+                .interfaces
+                .see(netns, index, interface_name, event.time_ns)
+            {
+                self.known = None;
+            }
         }
         self.namespaces.see(event.netns);
         if let Some((location, reason)) = dropped {

@@ -4,6 +4,7 @@
 
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::{Enum, EnumMember};
+use pktrail_core::trail::Names;
 use pktrail_core::{Error, Result};
 use std::collections::HashMap;
 use std::fs;
@@ -170,19 +171,52 @@ fn is_namespace(path: &Path) -> bool {
     own.is_some() && device(path) == own
 }
 
+/// The names of interfaces and namespaces that were known at a moment, for another thread.
+#[derive(Clone, Debug, Default)]
+pub struct KnownNames {
+    interfaces: Interfaces,
+    namespaces: HashMap<u32, String>,
+}
+
+impl KnownNames {
+    pub(super) fn of(interfaces: &Interfaces, namespaces: &Namespaces) -> Self {
+        let names = namespaces.known.iter();
+        Self {
+            interfaces: interfaces.clone(),
+            namespaces: names
+                .map(|(inode, known)| (*inode, known.name.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl Names for KnownNames {
+    fn interface(&self, netns: u32, index: u32, time_ns: u64) -> Option<String> {
+        let name = self.interfaces.name(netns, index, time_ns);
+        name.map(str::to_owned)
+    }
+
+    fn netns(&self, inode: u32) -> Option<String> {
+        self.namespaces.get(&inode).cloned()
+    }
+}
+
 /// Names that the interfaces of all namespaces have and had.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Interfaces(HashMap<(u32, u32), Vec<(u64, String)>>);
 
 impl Interfaces {
-    /// The interface `index` of a namespace was called `name` at a time.
-    pub(super) fn see(&mut self, netns: u32, index: u32, name: &str, time_ns: u64) {
+    /// The interface `index` of a namespace was called `name` at a time. Returns whether that
+    /// is new.
+    pub(super) fn see(&mut self, netns: u32, index: u32, name: &str, time_ns: u64) -> bool {
         let names = self.0.entry((netns, index)).or_default();
         let at = names.partition_point(|(since, _)| *since <= time_ns);
         let before = at.checked_sub(1).and_then(|at| names.get(at));
-        if before.is_none_or(|(_, known)| known != name) {
+        let is_new = before.is_none_or(|(_, known)| known != name);
+        if is_new {
             names.insert(at, (time_ns, name.to_owned()));
         }
+        is_new
     }
 
     /// The name at a time; the first one for times before.

@@ -49,7 +49,8 @@ pub(super) fn point(slot: u16, hook: u8) -> Option<PointId> {
         return point.point().map(|_| point);
     }
     // Names are looked up once: this is asked for every event.
-    static POINTS: OnceLock<(Vec<Option<PointId>>, Vec<Option<PointId>>)> = OnceLock::new();
+    type Points = Vec<Option<PointId>>;
+    static POINTS: OnceLock<(Points, Points)> = OnceLock::new();
     let (tracepoints, gaps) = POINTS.get_or_init(|| {
         let gaps = PRIORITIES
             .iter()

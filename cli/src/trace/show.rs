@@ -77,33 +77,34 @@ impl Shown {
         self.left == 0
     }
 
-    pub(super) fn take(&mut self, trails: Vec<Trail>, tracer: &Tracer) -> Result<()> {
-        for trail in trails {
-            if self.left == 0 || !self.wanted.takes(&trail, tracer) {
-                continue;
-            }
-            self.left -= 1;
+    pub(super) fn take(&mut self, mut trails: Vec<Trail>, tracer: &mut Tracer) -> Result<()> {
+        trails.retain(|trail| {
+            let takes = self.left > 0 && self.wanted.takes(trail, tracer);
+            self.left -= u64::from(takes);
+            takes
+        });
+        for trail in &trails {
             if !self.rankings.is_empty() {
-                self.top.add(&trail);
-            }
-            if let Some(file) = &mut self.file {
-                file.push(&trail, tracer);
+                self.top.add(trail);
             }
             if let Some((_, diagram)) = &mut self.diagram {
-                diagram.add(&trail, tracer);
+                diagram.add(trail, tracer);
             }
             if !self.prints {
                 continue;
             }
             print(&match self.is_json {
-                true => format!("{}\n", json::trail(&trail, tracer)),
+                true => format!("{}\n", json::trail(trail, tracer)),
                 false => {
                     let first = trail.hops.first().map_or(0, |hop| hop.event.time_ns);
-                    words::block(&trail, tracer, &self.time_of_day(first), self.detail)
+                    words::block(trail, tracer, &self.time_of_day(first), self.detail)
                 }
             })?;
         }
-        self.file.as_mut().map_or(Ok(()), TrailFile::advance)
+        match &mut self.file {
+            Some(file) if !trails.is_empty() => file.push(trails, tracer.known_names()),
+            _ => Ok(()),
+        }
     }
 
     /// Shows the summaries and completes the file.
