@@ -325,6 +325,22 @@ fn a_filter_follows_what_fits_and_leaves_out_the_rest() {
     assert_eq!(summary.produced, summary.shown + summary.lost);
 }
 
+/// Before the link header is made nothing can fit, and where it is there, everything does.
+#[test]
+fn a_filter_of_the_link_layer_finds_what_is_sent() {
+    let pair = VethPair::new("trace-link");
+    let path = format!("/sys/class/net/{}/address", VethPair::A);
+    let address = pair.a.exec(&["cat", &path]);
+    let selection = Selection {
+        filter: Some(filter(&format!("ether src {}", address.trim()))),
+        ..both(&pair)
+    };
+    let (trails, mut followed, _) = trace_some(&selection, || send(&pair, b"by its source"));
+    let way = way(to_port_4000(&trails), &mut followed);
+    let is_sent = way.iter().any(|hop| hop.starts_with("net_dev_queue"));
+    assert!(is_sent, "{way:#?}");
+}
+
 #[test]
 fn a_datagram_for_nobody_is_dropped_with_its_reason() {
     let pair = VethPair::new("trace-drop");

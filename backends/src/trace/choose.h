@@ -29,6 +29,11 @@ const volatile struct {
 	u32 by_process_name;
 	/* Events are only counted. */
 	u32 counting;
+	/* What did not fit does not fit at the next point either: the choice depends on nothing but
+	 * the packet from its network header on.
+	 */
+	u32 judges_once;
+	u32 unused;
 	u32 namespace[MOST_NAMESPACES];
 	u64 interface_name[MOST_INTERFACES][2];
 	u64 process_name[2];
@@ -128,9 +133,10 @@ INLINE void forget(u64 address)
 {
 	struct set *set = set_of(address);
 
+	/* Another CPU may be giving the place to another buffer. */
 	for (u32 way = 0; way < WAYS; way++)
 		if (set->address[way] == address)
-			set->address[way] = 0;
+			__sync_val_compare_and_swap(&set->address[way], address, 0);
 }
 
 INLINE int is_same_name(const volatile u64 *wanted, const u64 *name)
@@ -184,6 +190,9 @@ INLINE int is_chosen_process(const struct place *place)
 	return is_same_name(settings.process_name, name);
 }
 
+/* Ethernet with two VLAN tags. */
+#define LONGEST_LINK_HEADER 22
+
 /* The packet that was found not to fit on this CPU last: where it shows up next, it is not looked
  * at again, once.
  */
@@ -206,14 +215,15 @@ INLINE int is_passed_over(u64 skb, u32 role)
 
 	if (!settings.selective || find(skb))
 		return 0;
-	if (role & (ENDS | PICKS_AGAIN | REWRITES)) {
+	if (settings.judges_once && role & (ENDS | PICKS_AGAIN | REWRITES)) {
 		last = judged_here();
 		is_known = last->skb == skb;
 		if (is_known || role & REWRITES)
 			last->skb = 0;
-		/* Another length is another packet: fragments became one. */
-		if (role & PICKS_AGAIN && is_known)
-			return !(role & NO_DEVICE) || last->length == READ(sk_buff, skb, len);
+		/* Longer by more than a link header is another packet. */
+		if (role & PICKS_AGAIN && is_known &&
+		    READ(sk_buff, skb, len) - last->length <= LONGEST_LINK_HEADER)
+			return 1;
 	}
 	if (role & PICKS_CLONES)
 		return !are_followed;
@@ -287,7 +297,8 @@ INLINE int is_current(volatile u64 *seen, const struct place *place, u64 now_ns)
 	if (place->hook != HOOK_INPUT && place->role & PICKS && !(place->role & ENDS) &&
 	    stage == ARRIVED)
 		return 0;
-	return now_ns - before < STALE_NS;
+	/* Another CPU's clock may be ahead. */
+	return (s64)(now_ns - (before & ~1ull)) < (s64)STALE_NS;
 }
 
 /* Whether the packet is followed, from here on at the latest. */

@@ -104,7 +104,14 @@ impl Followed {
     /// Those of [`Tracer::poll`] and [`Tracer::produced`].
     pub fn finish(&mut self) -> Result<(Vec<Trail>, Summary)> {
         self.tracer.detach();
-        self.take(Duration::ZERO)?;
+        // One reading takes only so many.
+        loop {
+            let before = self.sequences.seen();
+            self.take(Duration::ZERO)?;
+            if self.sequences.seen() == before {
+                break;
+            }
+        }
         while let Some(ordered) = self.window.release() {
             self.joiner.push(ordered);
         }

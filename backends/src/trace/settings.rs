@@ -4,6 +4,7 @@
 
 use super::{Selection, names};
 use crate::netns;
+use pktrail_core::filter::SkbFilter;
 use pktrail_core::{Error, ErrorKind, Result};
 
 /// Bytes of each packet that are copied unless asked otherwise: headers, also of a packet in a
@@ -50,6 +51,14 @@ impl Settings {
         settings.word(selection.process.unwrap_or(0));
         settings.word(u32::from(selection.process_name.is_some()));
         settings.word(u32::from(selection.count_only));
+        let by_filter = selection.filter.as_ref();
+        let judges_once = by_filter.is_some_and(SkbFilter::is_of_network_layer)
+            && names.is_empty()
+            && selection.process.is_none()
+            && selection.process_name.is_none()
+            && mask == 0;
+        settings.word(u32::from(judges_once));
+        settings.word(0);
         for at in 0..MOST_NAMESPACES {
             settings.word(inodes.get(at).copied().unwrap_or(0));
         }
@@ -143,15 +152,15 @@ mod tests {
         };
         let settings = settings(&selection).expect("good");
         let bytes = settings.bytes();
-        assert_eq!(bytes.len(), 10 * 4 + 16 * 4 + 8 * 16 + 16);
+        assert_eq!(bytes.len(), 12 * 4 + 16 * 4 + 8 * 16 + 16);
         let word = |at: usize| bytes.get(at * 4).copied();
         assert_eq!(word(0), Some(192));
         assert_eq!(word(1), Some(1));
         assert_eq!((word(2), word(3), word(4)), (Some(0), Some(0), Some(1)));
         assert_eq!((word(5), word(6)), (Some(0x0f), Some(0x0f)));
         assert_eq!((word(7), word(8)), (Some(7), Some(1)));
-        assert_eq!(bytes.get(104..109), Some(&b"eth0\0"[..]));
-        assert_eq!(bytes.get(232..248), Some(&b"a-very-long-nam\0"[..]));
+        assert_eq!(bytes.get(112..117), Some(&b"eth0\0"[..]));
+        assert_eq!(bytes.get(240..256), Some(&b"a-very-long-nam\0"[..]));
     }
 
     #[test]

@@ -88,10 +88,11 @@ SEC("raw_tp/sk_data_ready") int tp_sk_data_ready(u64 *ctx)
  */
 INLINE u32 role_of_hook(u8 hook)
 {
-	if (hook == HOOK_OUTPUT)
+	/* At INPUT a packet is looked at in any case: reassembly or a program at ingress may have made
+	 * another of it.
+	 */
+	if (hook == HOOK_OUTPUT || hook == HOOK_INPUT)
 		return NO_DEVICE | PICKS;
-	if (hook == HOOK_INPUT)
-		return NO_DEVICE | PICKS | PICKS_AGAIN;
 	return NO_DEVICE | REWRITES;
 }
 

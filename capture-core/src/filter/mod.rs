@@ -38,6 +38,7 @@ pub use target::{LiveTarget, Target};
 
 use crate::{Error, ErrorKind, Frame, FrameInfo, Interface, Result};
 use ancillary::Subject;
+use std::ops::RangeFrom;
 use std::sync::Arc;
 use steps::Decision;
 use stripped::Stripped;
@@ -115,6 +116,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether all that is looked at are bytes of the frame in `places`.
+    fn asks_only_for(&self, places: RangeFrom<u32>) -> bool {
+        let decision = self.decision.as_ref();
+        decision.is_some_and(|decision| decision.asks_only_for(places))
+    }
+
     /// A filter that runs `program`; `text` is what the user wrote.
     pub fn new(program: Program, text: Option<String>) -> Self {
         Self {

@@ -8,6 +8,7 @@ use super::ir::value::{Value, ValueId, Values};
 use super::look::Look;
 use crate::Result;
 use std::fmt;
+use std::ops::RangeFrom;
 
 /// A decision graph, made for speed.
 pub(super) struct Decision {
@@ -170,6 +171,17 @@ impl Decision {
         decision.graph = graph;
         decision.interned = values;
         decision
+    }
+
+    /// Whether all that is looked at are bytes of the frame in `places`.
+    pub(super) fn asks_only_for(&self, places: RangeFrom<u32>) -> bool {
+        self.values.iter().all(|value| match *value {
+            Value::Load { index, k, .. } => {
+                k < 0x8000_0000 && (index.is_some() || places.contains(&k))
+            }
+            Value::Length | Value::Ancillary(_) => false,
+            _ => true,
+        })
     }
 
     pub(super) fn ebpf(

@@ -12,6 +12,7 @@ use super::Instruction;
 use super::ir::graph::Graph;
 use super::ir::value::Values;
 use super::op::MOST_INSTRUCTIONS;
+use postpone::postponed;
 
 /// Why there is no program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,7 @@ pub(super) fn program(
     values: &Values,
     snaplen: u32,
 ) -> Result<Vec<Instruction>, Refusal> {
-    let make = |shares: bool| {
-        let postponed = shares.then(|| postpone::postponed(graph)).flatten();
-        let graph = postponed.as_ref().unwrap_or(graph);
+    let make = |graph: &Graph, shares: bool| {
         let mut emitter = emit::Emitter::new(graph, values, snaplen);
         if shares {
             emitter.share();
@@ -47,12 +46,22 @@ pub(super) fn program(
             false => Ok(layout::assemble(&emitter.blocks, root, false)),
         }
     };
-    match make(false) {
-        Ok(program) if program.len() > MOST_INSTRUCTIONS => match make(true) {
-            Ok(shorter) if shorter.len() < program.len() => Ok(shorter),
-            _ => Ok(program),
-        },
-        Err(Refusal::Size) => make(true),
-        made => made,
+    let made = make(graph, false);
+    let is_long = |made: &Result<Vec<_>, _>| match made {
+        Ok(program) => program.len() > MOST_INSTRUCTIONS,
+        Err(refusal) => *refusal == Refusal::Size,
+    };
+    if !is_long(&made) {
+        return made;
+    }
+    let postponed = postponed(graph).map(|graph| make(&graph, true));
+    let shared = match postponed {
+        Some(fast) if !is_long(&fast) => fast,
+        _ => make(graph, true),
+    };
+    match (made, shared) {
+        (Ok(long), Ok(shared)) if long.len() <= shared.len() => Ok(long),
+        (Ok(long), Err(_)) => Ok(long),
+        (_, shared) => shared,
     }
 }

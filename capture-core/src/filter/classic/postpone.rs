@@ -13,6 +13,10 @@ pub(super) fn postponed(graph: &Graph) -> Option<Graph> {
     };
     let first = graph.node(root)?;
     let (goal, end) = scattered(first)?;
+    let rejects = |branch: &Branch| branch.goal == Goal::Reject && branch.high < end;
+    if !first.branches.iter().any(rejects) {
+        return None;
+    }
     let shift = |goal| match goal {
         Goal::Accept => Goal::Node(0),
         Goal::Node(number) => Goal::Node(number + 1),

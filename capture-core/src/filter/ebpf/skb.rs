@@ -36,6 +36,8 @@ const MOST_WINDOW: u32 = 128;
 const PROBE_READ_KERNEL: i32 = 113;
 /// Where a read behind the window goes on the stack.
 const SPARE: i16 = -8;
+/// Where an Ethernet frame has its type: what lies before is of the link layer alone.
+const ETHERTYPE: u32 = 12;
 /// No place in a packet is behind this.
 const LONGEST: u32 = 0xffff;
 
@@ -79,6 +81,17 @@ impl SkbFilter {
                 network: network.ok(),
             }),
         }
+    }
+
+    /// Whether the answer depends on nothing but the packet from its network header on, and its
+    /// EtherType: then it is the same before and behind a link-layer header.
+    pub fn is_of_network_layer(&self) -> bool {
+        let asks_only = |filter: &Option<Filter>, from: u32| {
+            filter
+                .as_ref()
+                .is_some_and(|filter| filter.asks_only_for(from..))
+        };
+        asks_only(&self.link, ETHERTYPE) && asks_only(&self.network, 0)
     }
 
     /// The body of a function with a `struct packet *` in r1, which may be null, and 1 for a packet
@@ -244,4 +257,25 @@ fn window(graph: &Graph, values: &Values) -> u32 {
         }
     }
     window.next_multiple_of(8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::NoNames;
+
+    #[test]
+    fn what_depends_on_the_link_header_or_more_is_told_apart() {
+        let target = Target::new(LinkType::RAW, 99);
+        for (text, is_of_network_layer) in [
+            ("udp port 4000 and host 192.0.2.1", true),
+            ("ip6 and tcp", true),
+            ("ether src 02:00:00:00:00:01", false),
+            ("greater 100", false),
+            ("tcp or vlan 5", false),
+        ] {
+            let filter = SkbFilter::compile(text, &target, &mut NoNames).expect(text);
+            assert_eq!(filter.is_of_network_layer(), is_of_network_layer, "{text}");
+        }
+    }
 }
