@@ -10,6 +10,7 @@ use super::life::{Fit, Life};
 use super::order::Ordered;
 use super::packet::Packet;
 use super::path::{Edge, Relation, Trail, TrailId};
+use super::sent::Sent;
 use super::verdict::Verdict;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -70,6 +71,7 @@ pub struct Joiner {
     fragmented: usize,
     deadlines: BinaryHeap<Reverse<(u64, Key)>>,
     finished: VecDeque<Trail>,
+    sent: Sent,
 }
 
 /// Spreads a number over all bits by one multiplication (Fibonacci hashing, Knuth, The Art of
@@ -109,8 +111,8 @@ enum Place {
     Rejoined(Key, bool),
     /// To a child of this life.
     Child(Key, Relation, bool),
-    /// To a new family, which repeats this life.
-    Again(Key),
+    /// To a new family, which repeats this packet.
+    Again(TrailId),
     /// To a new family.
     New,
 }
@@ -124,10 +126,13 @@ impl Joiner {
         }
     }
 
-    /// Takes the next event in time order. Events without a buffer are ignored.
+    /// Takes the next event in time order. Events without buffer and data are ignored.
     pub fn push(&mut self, ordered: Ordered) {
-        let Ordered { event, late } = ordered;
+        let Ordered { mut event, late } = ordered;
         self.expire(event.time_ns);
+        if event.skb == 0 {
+            event.skb = self.buffer_of(&event);
+        }
         if event.skb == 0 {
             return;
         }
@@ -196,6 +201,34 @@ impl Joiner {
         life.last_ns.saturating_add(wait)
     }
 
+    /// The buffer of a frame that was seen in front of the buffers: that of the living packet which
+    /// has its data or was last seen at its interface, else of the youngest that is like it. If
+    /// there is none yet, the data stands for it.
+    fn buffer_of(&self, event: &Event) -> u64 {
+        let mut buffer = event.head;
+        let Some(packet) = &event.packet else {
+            return buffer;
+        };
+        let place = (event.netns, event.interface);
+        let by_core = self.by_core.get(&packet.fingerprint.core);
+        for life in by_core
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.lives.get(key))
+        {
+            if !life.alive || life.fit(packet) != Fit::Same(Likeness::Same) {
+                continue;
+            }
+            buffer = life.skb;
+            let last = life.trail.hops.last().map(|hop| &hop.event);
+            let is_here = last.is_some_and(|last| (last.netns, last.interface) == place);
+            if is_here || life.head == event.head {
+                break;
+            }
+        }
+        buffer
+    }
+
     fn place(&mut self, event: &Event) -> Place {
         if let Some(key) = self.by_skb.get(&event.skb).copied()
             && let Some(life) = self.lives.get(&key)
@@ -233,6 +266,7 @@ impl Joiner {
         {
             // The data of a freed buffer lives on while a clone holds it.
             match life.fit(packet) {
+                Fit::Same(_) if life.has_no_buffer() => return Place::Rejoined(*key, true),
                 Fit::Same(_) if life.alive => return Place::Child(*key, Relation::Clone, true),
                 Fit::Same(Likeness::Same) if !life.may_go_on() => {
                     return Place::Child(*key, Relation::Clone, true);
@@ -268,7 +302,7 @@ impl Joiner {
                 continue;
             }
             let is_same = likeness == Likeness::Same;
-            if life.may_go_on() || is_same && life.may_be_sent_on() {
+            if life.may_go_on() || life.has_no_buffer() || is_same && life.may_be_sent_on() {
                 gone.push((*key, likeness));
             } else if life.alive && is_same {
                 living = Some(*key);
@@ -296,26 +330,29 @@ impl Joiner {
             match life.fit(packet) {
                 Fit::Piece(piece) => return Place::Child(*key, piece.into(), true),
                 // All fragments became one: it is the first one's way that goes on.
-                Fit::Grown if !life.alive => return Place::Rejoined(*key, true),
+                Fit::Grown if life.may_have_grown() && !life.began_at(event) => {
+                    return Place::Rejoined(*key, true);
+                }
                 _ => {}
             }
             let first = life.trail.packet.as_ref();
             if first.is_some_and(|first| packet.repeats(first)) && life.began_at(event) {
-                again = Some(*key);
+                again = Some(life.trail.id);
             }
         }
-        again.map_or(Place::New, Place::Again)
+        again
+            .or_else(|| self.sent.find(event, packet))
+            .map_or(Place::New, Place::Again)
     }
 
-    fn family(&mut self, original: Option<Key>, event: &Event) -> Key {
+    fn family(&mut self, original: Option<TrailId>, event: &Event) -> Key {
         self.next_family += 1;
         let id = TrailId {
             family: self.next_family,
             member: 0,
         };
-        let original = original.and_then(|key| self.lives.get(&key));
-        let edge = original.map(|life| Edge {
-            from: life.trail.id,
+        let edge = original.map(|from| Edge {
+            from,
             relation: Relation::Retransmit,
             certain: true,
         });
@@ -323,9 +360,11 @@ impl Joiner {
     }
 
     fn child(&mut self, parent: Key, relation: Relation, certain: bool, event: &Event) -> Key {
-        let Some(from) = self.lives.get(&parent).map(|life| life.trail.id) else {
+        let Some(life) = self.lives.get_mut(&parent) else {
             return self.family(None, event);
         };
+        life.pieces += u32::from(matches!(relation, Relation::Segment | Relation::Fragment));
+        let from = life.trail.id;
         let family = self.families.entry(from.family).or_default();
         family.last_member += 1;
         let id = TrailId {
@@ -429,10 +468,8 @@ impl Joiner {
             .flatten()
             .filter(|other| *other != key)
         {
-            let inside = self.lives.get(&other).is_some_and(|life| {
-                let face = life.faces.last();
-                life.alive && face.is_some_and(|face| packet.holds(face) || packet.grew_from(face))
-            });
+            let life = self.lives.get(&other);
+            let inside = life.is_some_and(|life| life.went_into(packet));
             if inside {
                 self.merge(other, key);
             }
@@ -485,9 +522,8 @@ impl Joiner {
                 self.families.remove(&number);
             }
         }
-        if life.trail.verdict == Verdict::Open {
-            life.trail.verdict = Verdict::of(&life.trail.hops, false);
-        }
+        life.judge();
+        self.sent.remember(&life.trail);
         self.finished.push_back(life.trail);
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Life {
     pub(super) indexed: Vec<(Core, Pair)>,
     /// Under which data it can be found.
     pub(super) heads: Vec<u64>,
+    /// Segments and fragments that it was cut into.
+    pub(super) pieces: u32,
 }
 
 impl Life {
@@ -59,6 +61,7 @@ impl Life {
             faces: Vec::new(),
             indexed: Vec::new(),
             heads: Vec::new(),
+            pieces: 0,
         }
     }
 
@@ -97,6 +100,38 @@ impl Life {
             (first.point, first.interface, first.netns)
                 == (event.point, event.interface, event.netns)
         })
+    }
+
+    /// What became of it, when nothing more is to come.
+    pub(super) fn judge(&mut self) {
+        if self.trail.verdict == Verdict::Open {
+            self.trail.verdict = Verdict::of(&self.trail.hops, false);
+        }
+        let is_gone = matches!(self.trail.verdict, Verdict::Consumed | Verdict::Lost);
+        if self.pieces > 0 && is_gone {
+            let pieces = self.pieces;
+            self.trail.verdict = Verdict::Cut { pieces };
+        }
+    }
+
+    /// Whether `packet` has the data of this one, which goes on there. Of fragments that become
+    /// one packet the kernel may have freed one by then.
+    pub(super) fn went_into(&self, packet: &Packet) -> bool {
+        let is_consumed = self.trail.verdict == Verdict::Consumed;
+        self.faces.last().is_some_and(|face| {
+            let may = self.alive || is_consumed && face.is_fragment();
+            may && (packet.holds(face) || packet.grew_from(face))
+        })
+    }
+
+    /// Whether what holds its data and more goes on its way.
+    pub(super) fn may_have_grown(&self) -> bool {
+        !self.alive && !self.trail.verdict.is_drop()
+    }
+
+    /// Whether it was only seen in front of the buffers so far.
+    pub(super) fn has_no_buffer(&self) -> bool {
+        self.skb == self.head
     }
 
     /// Whether it went where another buffer may have taken over.
@@ -205,7 +240,9 @@ impl Life {
             changes.push(Change::Mark { from, to });
         }
         let (from, to) = (last.checksum, event.checksum);
-        if from != to {
+        // What the stack noted for itself says nothing where the buffer ends.
+        let ends = matches!(event.point.role(), Role::Drop | Role::Free);
+        if from != to && !ends {
             changes.push(Change::Checksum { from, to });
         }
         let (from, to) = (last.segment_size, event.segment_size);

@@ -20,6 +20,7 @@ pub mod packet;
 pub mod path;
 pub mod point;
 pub mod rules;
+mod sent;
 pub mod top;
 pub mod verdict;
 pub mod wanted;

@@ -134,7 +134,10 @@ impl Packet {
         }
         let longer = self.fingerprint.core.length > part.fingerprint.core.length;
         match (self.segment, part.segment) {
-            (Some(a), Some(b)) => self.tuple == part.tuple && a.sequence == b.sequence && longer,
+            // What only acknowledges is no part of what comes after it.
+            (Some(a), Some(b)) => {
+                self.tuple == part.tuple && a.sequence == b.sequence && b.length > 0 && longer
+            }
             _ => false,
         }
     }
@@ -153,7 +156,8 @@ impl Packet {
     pub fn repeats(&self, earlier: &Self) -> bool {
         match (self.segment, earlier.segment) {
             (Some(a), Some(b)) => {
-                self.tuple == earlier.tuple && a.length > 0 && a.sequence == b.sequence
+                let has_data = a.length > 0 && b.length > 0;
+                self.tuple == earlier.tuple && has_data && a.sequence == b.sequence
             }
             _ => false,
         }

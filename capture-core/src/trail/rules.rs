@@ -17,13 +17,14 @@ const MOST_KEPT: usize = 4_096;
 /// What a rule, or the policy of a chain, did with a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleStep {
-    /// The family of the table: `ip`, `inet`, ….
+    /// The family of the table: `ip`, `inet`, …; `iptables` or `ip6tables` for the old ones.
     pub family: &'static str,
     /// The table.
     pub table: String,
     /// The chain.
     pub chain: String,
-    /// The number of the rule in its table; `None` for the policy of the chain.
+    /// The number of the rule in its table, for iptables in its chain; `None` for the policy of
+    /// the chain.
     pub handle: Option<u64>,
     /// The rule as its tool writes it, if that is known.
     pub text: Option<String>,
@@ -38,6 +39,11 @@ impl RuleStep {
     pub fn is_drop(&self) -> bool {
         self.verdict == "drop"
     }
+
+    /// Whether it is of iptables-legacy, not of nftables.
+    pub fn is_legacy(&self) -> bool {
+        matches!(self.family, "iptables" | "ip6tables")
+    }
 }
 
 impl fmt::Display for RuleStep {
@@ -49,11 +55,8 @@ impl fmt::Display for RuleStep {
             (None, None) => f.write_str(": policy")?,
         }
         // A rule's text mostly ends with its verdict.
-        match self
-            .text
-            .as_ref()
-            .is_some_and(|t| t.ends_with(&self.verdict))
-        {
+        let text = self.text.as_deref().unwrap_or("");
+        match text.to_lowercase().ends_with(&self.verdict.to_lowercase()) {
             true => Ok(()),
             false => write!(f, " → {}", self.verdict),
         }
@@ -146,7 +149,10 @@ impl Rules {
         for kept in self.kept.iter_mut().filter(|kept| !kept.steps.is_empty()) {
             let netns = kept.key.0;
             // Of packets that cannot be told apart, each gets the rules of one, in order.
-            let has_one = met.iter().any(|(known, _)| *known == netns);
+            let is_legacy = kept.steps.first().is_some_and(RuleStep::is_legacy);
+            let has_one = met
+                .iter()
+                .any(|(known, step)| (*known, step.is_legacy()) == (netns, is_legacy));
             if !has_one && kept.is_of(trail) {
                 met.extend(kept.steps.drain(..).map(|step| (netns, step)));
                 kept.packets.clear();
@@ -162,9 +168,11 @@ impl Rules {
             let at = place(trail, netns, &step);
             trail.rules.push((at, step));
         }
-        trail.rules.sort_by_key(|(at, _)| *at);
+        // What is reported by different ways is in the order of the tables.
+        let priority = |step: &RuleStep| step.hook.map(|(_, priority)| priority);
+        trail.rules.sort_by_key(|(at, step)| (*at, priority(step)));
         if let Verdict::Dropped(dropped) = &mut trail.verdict
-            && dropped.reason == "NETFILTER_DROP"
+            && dropped.is_by_hook()
         {
             let last = trail.rules.iter().rev().find(|(_, step)| step.is_drop());
             dropped.rule = last.map(|(_, step)| step.clone());

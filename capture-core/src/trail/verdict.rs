@@ -52,6 +52,11 @@ pub enum Verdict {
         /// That packet.
         into: TrailId,
     },
+    /// It was cut: its data went on in segments or fragments.
+    Cut {
+        /// How many were seen.
+        pieces: u32,
+    },
     /// It was thrown away.
     Dropped(Box<Dropped>),
     /// No more was heard of it.
@@ -149,16 +154,31 @@ fn sent(hops: &[Hop], hop: &Hop) -> Verdict {
     }
 }
 
+/// What a hook drops after NFQUEUE gave it back has another reason in the kernel.
+const GIVEN_BACK: &str = "nfqnl_reinject";
+const BY_HOOK: &str = "NETFILTER_DROP";
+
+impl Dropped {
+    /// Whether a netfilter hook did it.
+    pub fn is_by_hook(&self) -> bool {
+        self.reason == BY_HOOK || self.function == GIVEN_BACK
+    }
+}
+
 fn dropped(hops: &[Hop], reason: &str, function: &str) -> Dropped {
+    let judged = match function {
+        GIVEN_BACK => BY_HOOK,
+        _ => reason,
+    };
     // Another reason comes from behind the hook, where the next gap would be.
-    let hook = open_hook(hops).filter(|_| reason == "NETFILTER_DROP");
+    let hook = open_hook(hops).filter(|_| judged == BY_HOOK);
     Dropped {
         reason: reason.to_owned(),
         function: function.to_owned(),
         hook: hook.and_then(|gap| Some((gap.hook.name(), gap.behind()?))),
         rule: None,
         facts: Vec::new(),
-        cause: cause::find(reason, function, hops),
+        cause: cause::find(judged, function, hops),
     }
 }
 
@@ -199,6 +219,7 @@ impl fmt::Display for Verdict {
             Self::Answered => f.write_str("answered by the kernel"),
             Self::Consumed => f.write_str("consumed by the kernel"),
             Self::Merged { into } => write!(f, "merged into {into}"),
+            Self::Cut { pieces } => write!(f, "cut, and went on in {pieces} pieces"),
             Self::Dropped(dropped) => dropped.fmt(f),
             Self::Lost => f.write_str("lost from sight"),
         }

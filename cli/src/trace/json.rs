@@ -144,6 +144,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
         Verdict::Answered => "answered",
         Verdict::Consumed => "consumed",
         Verdict::Merged { .. } => "merged",
+        Verdict::Cut { .. } => "cut",
         Verdict::Dropped(_) => "dropped",
         _ => "lost",
     };

@@ -88,7 +88,7 @@ fn segments_are_children_and_are_joined_again_by_the_receiver() {
     let trails = stage.trails();
     let segment = Some((Relation::Segment, true));
     assert_eq!(edges(&trails), [None, segment, segment, segment]);
-    assert_eq!(trails[0].verdict, Verdict::Consumed);
+    assert_eq!(trails[0].verdict, Verdict::Cut { pieces: 3 });
     let grown = changes(&trails[1]);
     assert!(
         matches!(grown[..], [Change::Grown { length: 3032 }]),
@@ -127,6 +127,63 @@ fn fragments_are_children_and_become_one_packet_again() {
     assert_eq!(trails[2].verdict, Verdict::Delivered { reader: None });
     let into = trails[2].id;
     assert_eq!(trails[1].verdict, Verdict::Merged { into });
+    assert_eq!(trails[0].verdict, Verdict::Cut { pieces: 2 });
+}
+
+#[test]
+fn a_fragment_whose_buffer_is_freed_first_is_merged_all_the_same() {
+    let mut stage = Stage::new();
+    let whole = udp(41000, 53, &[0x62; 1992]).id(30);
+    let mut first = whole.clone();
+    first.fragment = (0, true);
+    first.payload.truncate(1400);
+    let mut second = whole.clone();
+    second.fragment = (1400, false);
+    second.payload.drain(..1400);
+    stage.at("netif_receive_skb", 0x20, (3, 200), &first);
+    stage.at("netif_receive_skb", 0x30, (3, 200), &second);
+    // The last one takes the place of the first one, which is freed.
+    stage.free(0x20);
+    stage.at("nf:input:101", 0x30, (3, 200), &whole);
+    let trails = stage.trails();
+    let into = trails[1].id;
+    assert_eq!(trails[0].verdict, Verdict::Merged { into });
+}
+
+#[test]
+fn a_retransmit_is_told_long_after_its_original_has_ended() {
+    let mut stage = Stage::new();
+    let original = stamped(5000, 0x18, b"hello", 77).id(40);
+    stage.at("net_dev_queue", 0x10, (2, 100), &original);
+    stage.dropped(0x10, "QDISC_DROP", "dev_hard_start_xmit");
+    for times in 1..4 {
+        stage.now_ns += 10_000_000_000;
+        let again = stamped(5000, 0x18, b"hello", 277 * times).id(41);
+        stage.at("net_dev_queue", 0x20, (2, 100), &again);
+        stage.free(0x20);
+    }
+    let trails = stage.trails();
+    let retransmit = Some((Relation::Retransmit, true));
+    assert_eq!(edges(&trails), [None, retransmit, retransmit, retransmit]);
+    let from = trails.iter().filter_map(|trail| trail.edge);
+    assert!(from.into_iter().all(|edge| edge.from == trails[0].id));
+}
+
+#[test]
+fn data_that_follows_an_acknowledgement_is_not_grown_from_it() {
+    let mut stage = Stage::new();
+    let ack = stamped(5000, 0x10, b"", 77).id(40);
+    stage.at("net_dev_queue", 0x10, (2, 100), &ack);
+    stage.free(0x10);
+    let data = stamped(5000, 0x18, b"hello", 78).id(41);
+    stage.at("net_dev_queue", 0x20, (2, 100), &data);
+    // What sends dropped data again, and more, is another packet as well.
+    stage.dropped(0x20, "QDISC_DROP", "dev_hard_start_xmit");
+    let more = stamped(5000, 0x18, b"hello world", 277).id(42);
+    stage.at("net_dev_queue", 0x30, (2, 100), &more);
+    let trails = stage.trails();
+    let retransmit = Some((Relation::Retransmit, true));
+    assert_eq!(edges(&trails), [None, None, retransmit]);
 }
 
 #[test]

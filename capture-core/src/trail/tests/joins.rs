@@ -269,3 +269,47 @@ fn a_switch_in_user_space_sends_on_what_its_tap_saw() {
     assert_eq!(rejoins(&trails[0]), [true]);
     assert_eq!(trails[0].hops.len(), 5);
 }
+
+#[test]
+fn a_frame_in_front_of_the_buffers_is_its_packet() {
+    let sent = udp(41000, 53, b"question");
+    // The frame has no buffer: `head` is where its data lies.
+    let frame = |stage: &mut Stage, head: u64| {
+        stage.with("xdp:observer", 0, (3, 200), Some(&sent), |event| {
+            event.head = head
+        });
+    };
+    // The buffer comes first, and its data has moved or not.
+    for head in [0x900, 0x901] {
+        let mut stage = Stage::new();
+        stage.with("net_dev_start_xmit", 0x10, (2, 100), Some(&sent), |event| {
+            event.head = 0x900;
+        });
+        stage.at("netif_receive_skb", 0x10, (3, 200), &sent);
+        frame(&mut stage, head);
+        stage.at("nf:input:1", 0x10, (3, 200), &sent);
+        stage.free(0x10);
+        let trails = stage.trails();
+        let [trail] = &trails[..] else {
+            panic!("{trails:?}")
+        };
+        assert_eq!(trail.hops.len(), 5);
+        assert_eq!(changes(trail), [&Change::Rejoined { certain: true }; 0]);
+    }
+    // The frame comes first, and gets a buffer.
+    let mut stage = Stage::new();
+    frame(&mut stage, 0x900);
+    stage.with("netif_receive_skb", 0x10, (3, 200), Some(&sent), |event| {
+        event.head = 0x900;
+    });
+    stage.free(0x10);
+    let trails = stage.trails();
+    let [trail] = &trails[..] else {
+        panic!("{trails:?}")
+    };
+    assert_eq!(
+        points(trail),
+        ["xdp:observer", "netif_receive_skb", "consume_skb"]
+    );
+    assert_eq!(rejoins(trail), [true]);
+}
