@@ -1,8 +1,9 @@
 """A program behind NFQUEUE: binds a queue, and gives verdicts. By the netlink protocol of
 include/uapi/linux/netfilter/nfnetlink_queue.h.
 
-Usage: nfqueue.py NUMBER accept|hold [LENGTH]
-Says "ready" when packets come to it. "hold" leaves them waiting; LENGTH is how many fit.
+Usage: nfqueue.py NUMBER accept|drop|hold [LENGTH], or: nfqueue.py NUMBER gather COUNT
+Says "ready" when packets come to it. "hold" leaves them waiting; LENGTH is how many fit. "gather"
+accepts COUNT packets at once, in their order, when all of them wait.
 """
 import socket
 import struct
@@ -10,9 +11,10 @@ import sys
 
 number, answer = int(sys.argv[1]), sys.argv[2]
 length = int(sys.argv[3]) if len(sys.argv) > 3 else 1024
+count = length if answer == "gather" else 1
 QUEUE = 3 << 8
 PACKET, VERDICT, CONFIG = QUEUE | 0, QUEUE | 1, QUEUE | 2
-ACCEPT = 1
+DROP, ACCEPT = 0, 1
 
 
 def attribute(kind, value):
@@ -42,11 +44,17 @@ configure(attribute(1, struct.pack(">BBH", 1, 0, socket.AF_INET)))
 configure(attribute(2, struct.pack(">IB", 0xFFFF, 2)))
 configure(attribute(3, struct.pack(">I", length)))
 print("ready", flush=True)
+waiting = []
 while True:
     data = link.recv(65536)
     if struct.unpack_from("=H", data, 4)[0] != PACKET or answer == "hold":
         continue
     # The first attribute holds the packet's number.
-    identifier = data[24:28]
-    verdict = struct.pack(">I", ACCEPT) + identifier
-    link.send(message(VERDICT, attribute(2, verdict), 1))
+    waiting.append(data[24:28])
+    if len(waiting) < count:
+        continue
+    for identifier in waiting:
+        code = DROP if answer == "drop" else ACCEPT
+        verdict = struct.pack(">I", code) + identifier
+        link.send(message(VERDICT, attribute(2, verdict), 1))
+    waiting = []

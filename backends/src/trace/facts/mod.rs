@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// The same question is not asked more often than that.
 const AGAIN: Duration = Duration::from_secs(1);
+/// What conntrack does at the end of a hook.
+const CONFIRM: &str = "conntrack confirm";
 /// Answers that are kept.
 const MOST_KEPT: usize = 1_024;
 
@@ -97,6 +99,7 @@ fn question(trail: &Trail) -> Option<Question> {
         ("SOCKET_RCVBUFF" | "SOCKET_BACKLOG" | "PROTO_MEM", _) => Question::Buffer(tuple),
         ("IP_OUTNOROUTES" | "IP_INNOROUTES", _) => Question::Route(to),
         (_, "ip_error" | "dst_discard" | "dst_discard_out" | "ip6_pkt_drop") => Question::Route(to),
+        _ if dropped.hook.is_some_and(|(_, table)| table == CONFIRM) => Question::Conntrack,
         (_, function) if function.starts_with("nfqnl_") => Question::Queues,
         (_, "nf_queue" | "__nf_queue") => Question::Queues,
         (_, "nf_confirm" | "__nf_conntrack_confirm") => Question::Conntrack,
@@ -196,7 +199,8 @@ fn conntrack() -> Vec<String> {
             .zip(&sums)
             .find(|(column, _)| **column == name)
     };
-    let named = ["insert_failed", "drop", "clash_resolve"];
+    // Clashes that could be resolved come last.
+    let named = ["insert_failed", "drop", "clashres"];
     let counts: Vec<String> = named
         .iter()
         .filter_map(|name| of(name).map(|(name, count)| format!("{name} {count}")))
