@@ -132,7 +132,8 @@ fn docker_bridges_publishes_and_masquerades() {
     let namespaces = [pair.a.name(), pair.b.name(), &web, &other];
     let lab = Lab::begin(&namespaces, &["icmp or tcp"]);
     let inside = |words: &[&str]| docker.ask(&[&["exec", "other", "/bin/busybox"], words].concat());
-    inside(&["ping", "-c", "1", &web_address]);
+    // It is still there when its first packet is shown, and so is what the kernel says of it.
+    inside(&["ping", "-c", "2", &web_address]);
     inside(&["ping", "-c", "1", VethPair::ADDRESS_B]);
     let mut asked = pair.b.command("curl");
     let url = format!("http://{}:8080/", VethPair::ADDRESS_A);
@@ -150,6 +151,8 @@ fn docker_bridges_publishes_and_masquerades() {
         h["destination"] == *web_address && h["icmp_type"] == 8
     });
     check_across(&across, [in_other, host, in_web]);
+    let id = docker.ask(&["inspect", "-f", "{{.Id}}", "other"]);
+    check_owner(&trails, id.get(..12).expect("a number"));
     let out = find("ping to the outside", &|h| {
         h["source"] == *other_address && h["destination"] == VethPair::ADDRESS_B
     });
@@ -159,6 +162,21 @@ fn docker_bridges_publishes_and_masquerades() {
 }
 
 /// Out of one, over two ports of the bridge, into the other.
+/// The ping is told with its container. Its first packet waits for a neighbour, and is then sent by
+/// whoever is interrupted.
+fn check_owner(trails: &[Value], container: &str) {
+    let hops = trails.iter().flat_map(|trail| trail["hops"].as_array());
+    let owners = hops.flatten().map(|hop| &hop["process"]);
+    let owners: Vec<_> = owners
+        .filter(|owner| owner["container"] == container)
+        .collect();
+    assert!(!owners.is_empty(), "nobody of {container}");
+    assert!(
+        owners.iter().all(|owner| owner["name"] == "busybox"),
+        "{owners:?}"
+    );
+}
+
 fn check_across(across: &Value, [in_other, host, in_web]: [u64; 3]) {
     let ways = interfaces(across);
     assert_eq!(

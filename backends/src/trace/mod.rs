@@ -6,6 +6,7 @@
 
 mod adopt;
 mod btf;
+mod cgroups;
 mod facts;
 mod filter;
 mod follow;
@@ -19,6 +20,7 @@ mod settings;
 mod slot;
 
 pub use adopt::Moved;
+use cgroups::Cgroups;
 pub use filter::with_filter;
 pub use follow::{Followed, Summary};
 pub use functions::Method;
@@ -27,7 +29,7 @@ pub use names::KnownNames;
 use names::{Interfaces, Namespaces, Reasons, Symbols};
 use nix::time::ClockId;
 use pktrail_core::filter::SkbFilter;
-use pktrail_core::trail::{Event, Frame, Happening, Names};
+use pktrail_core::trail::{Event, Frame, Happening, Names, Process};
 use pktrail_core::{Error, ErrorKind, Result};
 pub use plan::Plan;
 use plan::{Hooks, Links, Loaded, Wish};
@@ -119,6 +121,7 @@ pub struct Tracer {
     keep_frames: bool,
     plan: Plan,
     interfaces: Interfaces,
+    cgroups: Cgroups,
     /// From the kernel's monotonic clock to the time since 1970.
     clock_ns: u64,
     namespaces: Namespaces,
@@ -174,6 +177,7 @@ impl Tracer {
             keep_frames: selection.keep_frames,
             plan,
             interfaces: Interfaces::default(),
+            cgroups: Cgroups::default(),
             clock_ns: clock_ns()?,
             namespaces,
             known: None,
@@ -189,7 +193,13 @@ impl Tracer {
 
     /// The names that are known now, for a thread that makes text of trails.
     pub fn known_names(&mut self) -> Arc<KnownNames> {
-        let known = || Arc::new(KnownNames::of(&self.interfaces, &self.namespaces));
+        let known = || {
+            Arc::new(KnownNames::of(
+                &self.interfaces,
+                &self.namespaces,
+                &self.cgroups,
+            ))
+        };
         Arc::clone(self.known.get_or_insert_with(known))
     }
 
@@ -246,6 +256,11 @@ impl Tracer {
             }
         }
         self.namespaces.see(event.netns);
+        if let Some(process) = &event.process
+            && self.cgroups.see(process)
+        {
+            self.known = None;
+        }
         if let Some((location, reason)) = dropped {
             event.happening = Happening::Dropped {
                 reason: self.reasons.name(reason),
@@ -290,6 +305,10 @@ impl Names for Tracer {
 
     fn netns(&self, inode: u32) -> Option<String> {
         self.namespaces.name(inode).map(str::to_owned)
+    }
+
+    fn cgroup(&self, process: &Process) -> Option<String> {
+        self.cgroups.path(process).map(str::to_owned)
     }
 }
 

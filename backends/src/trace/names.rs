@@ -2,9 +2,10 @@
 //!
 //! Owns where these names come from. Interface names come with the events.
 
+use super::cgroups::Cgroups;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::{Enum, EnumMember};
-use pktrail_core::trail::Names;
+use pktrail_core::trail::{Names, Process};
 use pktrail_core::{Error, Result};
 use std::collections::HashMap;
 use std::fs;
@@ -171,18 +172,20 @@ fn is_namespace(path: &Path) -> bool {
     own.is_some() && device(path) == own
 }
 
-/// The names of interfaces and namespaces that were known at a moment, for another thread.
+/// The names of interfaces, namespaces and cgroups that were known at a moment, for another thread.
 #[derive(Clone, Debug, Default)]
 pub struct KnownNames {
     interfaces: Interfaces,
+    cgroups: Cgroups,
     namespaces: HashMap<u32, String>,
 }
 
 impl KnownNames {
-    pub(super) fn of(interfaces: &Interfaces, namespaces: &Namespaces) -> Self {
+    pub(super) fn of(interfaces: &Interfaces, namespaces: &Namespaces, cgroups: &Cgroups) -> Self {
         let names = namespaces.known.iter();
         Self {
             interfaces: interfaces.clone(),
+            cgroups: cgroups.clone(),
             namespaces: names
                 .map(|(inode, known)| (*inode, known.name.clone()))
                 .collect(),
@@ -198,6 +201,10 @@ impl Names for KnownNames {
 
     fn netns(&self, inode: u32) -> Option<String> {
         self.namespaces.get(&inode).cloned()
+    }
+
+    fn cgroup(&self, process: &Process) -> Option<String> {
+        self.cgroups.path(process).map(str::to_owned)
     }
 }
 

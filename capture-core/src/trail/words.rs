@@ -19,6 +19,11 @@ pub trait Names {
 
     /// The name of the namespace with this inode.
     fn netns(&self, inode: u32) -> Option<String>;
+
+    /// The path of the cgroup that a process was in.
+    fn cgroup(&self, _process: &Process) -> Option<String> {
+        None
+    }
 }
 
 /// Knows no name.
@@ -223,12 +228,29 @@ fn edge(edge: &Edge) -> String {
     format!("{} of packet {}{sure}", relation(edge.relation), edge.from)
 }
 
-fn process(process: &Process) -> String {
-    format!("{} ({})", process.name, process.pid)
+/// The container whose cgroup has this path, by the beginning of its number: Docker and others
+/// call the cgroup by the 64 digits of it, alone or with something around.
+pub fn container(path: &str) -> Option<&str> {
+    let last = path.rsplit('/').next()?;
+    let mut parts = last.split(['-', '.', ':']);
+    let is_number = |part: &&str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    parts.find(is_number)?.get(..12)
+}
+
+/// Name and number, and the container or the cgroup unless that is the root.
+pub fn process(process: &Process, names: &dyn Names) -> String {
+    let text = format!("{} ({})", process.name, process.pid);
+    match names.cgroup(process).as_deref() {
+        None | Some("/") => text,
+        Some(path) => match container(path) {
+            Some(container) => format!("{text} in container {container}"),
+            None => format!("{text} in {}", path.trim_start_matches('/')),
+        },
+    }
 }
 
 /// What a hop shows beside point and place: on the first the state, later what is different.
-pub fn remarks(hop: &Hop, before: Option<&Hop>) -> Vec<String> {
+pub fn remarks(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> Vec<String> {
     let event = &hop.event;
     let mut said = Vec::new();
     said.extend(
@@ -236,7 +258,7 @@ pub fn remarks(hop: &Hop, before: Option<&Hop>) -> Vec<String> {
             .process
             .as_ref()
             .filter(|_| is_owned(event))
-            .map(process),
+            .map(|owner| process(owner, names)),
     );
     if event.queue != 0 && event.point.name() == "net_dev_start_xmit" {
         said.push(format!("queue {}", event.queue));
@@ -300,7 +322,7 @@ pub fn hop(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> String {
         before.map(|_| hop.since_ns),
         (layer(event.point), &point(event.point)),
         &place(names, event),
-        &remarks(hop, before),
+        &remarks(hop, before, names),
     )
 }
 
@@ -313,7 +335,7 @@ pub(super) fn append_hop(text: &mut String, hop: &Hop, before: Option<&Hop>, nam
     let _ = write!(text, "{} ", layer(event.point));
     text.push_str(&point(event.point));
     for (number, part) in std::iter::once(place(names, event))
-        .chain(remarks(hop, before))
+        .chain(remarks(hop, before, names))
         .enumerate()
         .filter(|(_, part)| !part.is_empty())
     {
@@ -354,7 +376,7 @@ pub fn hops(trail: &Trail, names: &dyn Names, detail: Detail) -> Vec<String> {
                         &format!("{} to {}", gap.hook, gap.before().unwrap_or("begin")),
                     ),
                     &place(names, &last.event),
-                    &remarks(first, before),
+                    &remarks(first, before, names),
                 )
             }
             _ => hop(first, before, names),
@@ -382,7 +404,7 @@ fn quiet_run(trail: &Trail, at: usize) -> usize {
     // A rule stands behind the hop before it, so that the run ends there.
     1 + rest
         .take_while(|((hop, before), at)| {
-            let quiet = remarks(hop, Some(before)).is_empty();
+            let quiet = remarks(hop, Some(before), &NoNames).is_empty();
             key(hop) == Some(first) && quiet && !meets_rule(*at)
         })
         .count()
@@ -402,6 +424,9 @@ pub fn verdict(trail: &Trail, names: &dyn Names) -> String {
                 None => trail.verdict.to_string(),
             }
         }
+        Verdict::Delivered {
+            reader: Some(reader),
+        } => format!("delivered to {}", process(reader, names)),
         other => other.to_string(),
     };
     format!("{words}, after {}", span(trail.duration_ns()))
@@ -414,8 +439,11 @@ pub fn advice(trail: &Trail) -> (Option<String>, Option<String>) {
     };
     if let Some(rule) = &dropped.rule {
         let (family, table, chain) = (rule.family, &rule.table, &rule.chain);
-        let list =
-            format!("`nft -a list chain {family} {table} {chain}` shows it with its neighbours.");
+        let list = match rule.is_legacy() {
+            true => format!("{family}-legacy -t {table} -nvL {chain} --line-numbers"),
+            false => format!("nft -a list chain {family} {table} {chain}"),
+        };
+        let list = format!("`{list}` shows it with its neighbours.");
         return (Some(format!("This drops it: {rule}")), Some(list));
     }
     let sentence = dropped.cause.map(|cause| cause.sentence.to_owned());

@@ -57,8 +57,14 @@ fn ends(tuple: &Tuple) -> Value {
     })
 }
 
-fn process(process: &Process) -> Value {
-    json!({"pid": process.pid, "name": process.name.as_str()})
+fn process(process: &Process, names: &dyn Names) -> Value {
+    let cgroup = names.cgroup(process);
+    json!({
+        "pid": process.pid,
+        "name": process.name.as_str(),
+        "container": cgroup.as_deref().and_then(words::container),
+        "cgroup": cgroup,
+    })
 }
 
 fn hop(hop: &Hop, names: &dyn Names) -> Value {
@@ -80,7 +86,7 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         "interface_index": event.interface,
         "netns": names.netns(event.netns),
         "netns_inode": event.netns,
-        "process": event.process.as_ref().map(process),
+        "process": event.process.as_ref().map(|who| process(who, names)),
         "mark": event.mark,
         "length": event.length,
         "checksum": words::checksum(event.checksum),
@@ -163,7 +169,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
     json!({
         "kind": kind,
         "text": words::verdict(trail, names),
-        "reader": reader.map(process),
+        "reader": reader.map(|who| process(who, names)),
         "into": into,
         "reason": text(|dropped| &dropped.reason),
         "function": text(|dropped| &dropped.function),

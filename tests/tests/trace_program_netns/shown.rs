@@ -4,7 +4,10 @@ use pktrail_tests::netns::VethPair;
 use pktrail_tests::program;
 use pktrail_tests::tracing::{Traced, Tracing, in_order};
 use serde_json::{Value, json};
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::time::Duration;
 
 /// A cable; what leaves `a` for port 4000 gets mark 7 and another source. Nobody listens on 4000,
 /// and a rule in `b` drops what goes to 4001.
@@ -150,6 +153,150 @@ fn conditions_choose_trails() {
     assert_eq!(ports(&["--ifname", &wrong]), [0; 0]);
     assert_eq!(ports(&["--min-latency", "100s"]), [0; 0]);
     assert_eq!(ports(&["-c", "1", "--mark", "7"]), [4000]);
+    let name = std::fs::read_to_string("/proc/thread-self/comm").expect("a name");
+    assert_eq!(ports(&["--comm", name.trim()]), [4000, 4001]);
+    assert_eq!(ports(&["--comm", "nobody"]), [0; 0]);
+}
+
+#[test]
+fn only_packets_that_are_long_under_way_are_shown() {
+    let pair = stage("trace-slow");
+    let listener = pair
+        .b
+        .within(|| TcpListener::bind((VethPair::ADDRESS_B, 4010)));
+    let listener = listener.expect("a port");
+    let connect = || {
+        pair.a
+            .within(|| TcpStream::connect((VethPair::ADDRESS_B, 4010)))
+    };
+    let mut connections = [connect(), connect()].map(|stream| {
+        let stream = stream.expect("a connection");
+        (stream, listener.accept().expect("it comes").0)
+    });
+    let words = [
+        "--json",
+        "--min-latency",
+        "100ms",
+        "--netns",
+        pair.b.name(),
+        "greater 1000",
+    ];
+    let tracing = Tracing::start(&words);
+    for (sender, _) in &mut connections {
+        sender.write_all(&[7; 1000]).expect("it is taken");
+    }
+    // One is read at once, the other waits at its socket.
+    let [(_, soon), (sender, late)] = &mut connections;
+    soon.read_exact(&mut [0; 1000]).expect("it is there");
+    std::thread::sleep(Duration::from_millis(150));
+    late.read_exact(&mut [0; 1000]).expect("it is there");
+    std::thread::sleep(Duration::from_millis(300));
+    let trails = tracing.end().trails();
+    assert_eq!(trails.len(), 1, "{trails:#?}");
+    let port = sender.local_addr().expect("an address").port();
+    assert_eq!(trails[0]["headers"]["source_port"], port);
+    assert!(
+        trails[0]["duration_ns"].as_u64() >= Some(100_000_000),
+        "{}",
+        trails[0]
+    );
+}
+
+#[test]
+fn a_packet_is_picked_up_in_a_chosen_namespace_and_at_chosen_points() {
+    let pair = stage("trace-part");
+    let trace = |words: &[&str]| {
+        let tracing = Tracing::start(&[&["--json", "--netns", pair.b.name()], words].concat());
+        send(&pair, 4001);
+        let trail = tracing.end().trail_to(4001);
+        let hops = trail["hops"].as_array().expect("hops").clone();
+        let text = |hop: &Value, name: &str| hop[name].as_str().unwrap_or("-").to_owned();
+        let at = hops
+            .iter()
+            .map(|hop| (text(hop, "layer"), text(hop, "netns")));
+        at.collect::<Vec<_>>()
+    };
+    let b = pair.b.name();
+    // Where it comes into the chosen one, not where it was before.
+    let default = trace(&["udp"]);
+    assert_eq!(default[0].1, b, "{default:?}");
+    assert!(
+        default.iter().any(|(layer, _)| layer == "device"),
+        "{default:?}"
+    );
+    let layers: Vec<String> = trace(&["--points", "nf", "udp"])
+        .into_iter()
+        .map(|(layer, _)| layer)
+        .collect();
+    let (last, before) = layers.split_last().expect("hops");
+    assert!(
+        before.len() >= 2 && before.iter().all(|layer| layer == "netfilter"),
+        "{layers:?}"
+    );
+    assert_eq!(last, "drop");
+}
+
+/// A cgroup of this test alone, removed at the end.
+struct Cgroup(std::path::PathBuf);
+
+impl Cgroup {
+    fn new() -> Self {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("proc");
+        let mut lines = mounts
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>());
+        let mount = lines.find(|words| words[2] == "cgroup2");
+        let mount = mount.expect("cgroup2 is mounted").remove(1).to_owned();
+        let path = std::path::Path::new(&mount).join(format!("pkt-{}", std::process::id()));
+        std::fs::create_dir(&path).expect("a cgroup");
+        Self(path)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_sender_is_told_with_its_cgroup_also_when_it_is_gone() {
+    let pair = stage("trace-cgroup");
+    let cgroup = Cgroup::new();
+    let path = cgroup.0.display();
+    let script = format!(
+        "echo $$ > {path}/cgroup.procs; echo hello > /dev/udp/{}/4001",
+        VethPair::ADDRESS_B
+    );
+    for json in [true, false] {
+        let mut words = vec!["--netns", pair.a.name(), "udp port 4001"];
+        words.extend(json.then_some("--json"));
+        let tracing = Tracing::start(&words);
+        // `ip netns exec` would hide the cgroups.
+        let bash = || Command::new("bash").args(["-c", &script]).status();
+        assert!(pair.a.within(bash).expect("bash runs").success());
+        let traced = tracing.end();
+        let name = cgroup
+            .0
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        if !json {
+            assert!(
+                traced.shown.contains(&format!(") in {name}")),
+                "{}",
+                traced.shown
+            );
+            continue;
+        }
+        let trail = traced.trail_to(4001);
+        let hops = trail["hops"].as_array().expect("hops");
+        let queued = hops.iter().find(|hop| hop["point"] == "net_dev_queue");
+        let process = &queued.unwrap_or_else(|| panic!("{trail:#}"))["process"];
+        assert_eq!(process["name"], "bash");
+        assert_eq!(process["cgroup"], format!("/{name}"));
+        assert_eq!(process["container"], Value::Null);
+    }
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn panel(hops: &[Hop], names: &dyn Names) -> Panel {
         if let Some(before) = before.filter(|before| *before != node) {
             panel.walk(before, node);
         }
-        let remarks = words::remarks(hop, None).join("; ");
+        let remarks = words::remarks(hop, None, names).join("; ");
         let line = format!(
             "{} {} {remarks}",
             words::point(hop.event.point),

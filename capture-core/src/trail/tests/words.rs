@@ -3,7 +3,7 @@
 use super::*;
 use crate::trail::top::{By, Top};
 use crate::trail::wanted::Wanted;
-use crate::trail::words::{Detail, Names, block, packet, span};
+use crate::trail::words::{self, Detail, Names, block, packet, span};
 
 /// Namespace 200 is called `inside`, its interface 3 `eth0`.
 struct Known;
@@ -16,6 +16,38 @@ impl Names for Known {
     fn netns(&self, inode: u32) -> Option<String> {
         (inode == 200).then(|| "inside".to_owned())
     }
+
+    fn cgroup(&self, process: &Process) -> Option<String> {
+        let path = match process.pid {
+            1 => "/".to_owned(),
+            2 => "/system.slice/ssh.service".to_owned(),
+            3 => format!(
+                "/system.slice/docker-{}.scope",
+                "0123456789abcdef".repeat(4)
+            ),
+            4 => format!("/docker/{}", "fedcba9876543210".repeat(4)),
+            _ => return None,
+        };
+        Some(path)
+    }
+}
+
+#[test]
+fn a_process_is_told_with_its_container_or_cgroup() {
+    let said = |pid| {
+        let process = Process {
+            pid,
+            thread: pid,
+            cgroup: 5,
+            name: Name::new(b"sshd"),
+        };
+        words::process(&process, &Known)
+    };
+    assert_eq!(said(1), "sshd (1)");
+    assert_eq!(said(2), "sshd (2) in system.slice/ssh.service");
+    assert_eq!(said(3), "sshd (3) in container 0123456789ab");
+    assert_eq!(said(4), "sshd (4) in container fedcba987654");
+    assert_eq!(said(5), "sshd (5)");
 }
 
 /// A datagram that is translated, and dropped by a rule.
