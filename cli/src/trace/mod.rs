@@ -72,7 +72,7 @@ struct Trace {
     /// Show a summary at the end instead of trails; may be given several times
     #[arg(long, value_name = "WHAT", value_enum)]
     top: Vec<Ranking>,
-    /// Show the rules of nftables and iptables-nft that packets meet
+    /// Show the rules of nftables and iptables that packets meet
     #[arg(long)]
     rules: bool,
     /// JSON (docs/json.md)
@@ -286,16 +286,10 @@ fn say_plan(tracer: &Tracer, verbose: bool) {
 
 fn say_rules(plan: &RulePlan) {
     if plan.traced.is_empty() && plan.refused.is_empty() {
-        report::note("no traced namespace has rules of nftables");
+        report::note("no traced namespace has rules of nftables or iptables");
     }
     for (name, why) in &plan.refused {
         report::note(&format!("rules of {name} are not traced: {why}"));
-    }
-    for name in &plan.legacy {
-        report::note(&format!(
-            "{name} has rules of iptables-legacy, which the kernel does not trace with those of \
-             nftables: they show as tables only. `iptables-legacy-save -c` counts packets"
-        ));
     }
 }
 

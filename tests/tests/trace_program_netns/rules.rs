@@ -4,7 +4,7 @@ use crate::shown::send;
 use pktrail_tests::netns::{Netns, VethPair};
 use pktrail_tests::tracing::{Traced, Tracing};
 use serde_json::{Value, json};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -213,18 +213,104 @@ fn the_table_is_gone_on_every_way_out() {
     }
 }
 
+/// Rules of iptables-legacy in `b`: a chain of one's own, a mark, and a drop of what goes to 4001.
+fn legacy(pair: &VethPair) {
+    for rule in [
+        "-t mangle -A PREROUTING -p udp -j MARK --set-mark 5",
+        "-N guard",
+        "-A INPUT -p tcp -j ACCEPT",
+        "-A INPUT -p udp -j guard",
+        "-A guard -p udp --dport 4001 -j DROP",
+    ] {
+        let words: Vec<&str> = rule.split(' ').collect();
+        pair.b.exec(&[&["iptables-legacy"], &words[..]].concat());
+    }
+}
+
+fn logger(netns: &Netns) -> String {
+    netns.exec(&["cat", "/proc/sys/net/netfilter/nf_log/2"])
+}
+
 #[test]
-fn without_rules_and_with_old_ones_it_says_so() {
+fn rules_of_iptables_legacy_are_seen_beside_those_of_nftables() {
+    let pair = VethPair::new("rules-old");
+    legacy(&pair);
+    let chain = "add table ip pkt; add chain ip pkt c { type filter hook input priority -10; }; \
+        add rule ip pkt c udp dport 4001 counter";
+    pair.b.exec(&["nft", chain]);
+    let traced = trace(&pair, &[4000, 4001]);
+    let dropped = traced.trail_to(4001);
+    assert_eq!(
+        rules(&dropped),
+        [
+            "mangle PREROUTING -p udp -j MARK --set-xmark 0x5/0xffffffff continue",
+            "mangle PREROUTING - accept",
+            "mangle INPUT - accept",
+            "pkt c udp dport 4001 counter continue",
+            "pkt c - accept",
+            "filter INPUT -p udp -j guard jump guard",
+            "filter guard -p udp -m udp --dport 4001 -j DROP drop",
+        ]
+    );
+    let rule = &dropped["verdict"]["rule"];
+    assert_eq!(
+        (&rule["family"], &rule["handle"]),
+        (&json!("iptables"), &json!(1))
+    );
+    let advice = dropped["verdict"]["advice"].as_str().expect("advice");
+    assert!(
+        advice.contains("iptables-legacy -t filter -nvL guard"),
+        "{advice}"
+    );
+    let passed = rules(&traced.trail_to(4000));
+    let end = ["filter guard - return", "filter INPUT - accept"];
+    assert!(passed.ends_with(&end.map(str::to_owned)), "{passed:?}");
+    // The old tools' own counters agree, and their rules are as they were.
+    let saved = pair.b.exec(&["iptables-legacy-save", "-c"]);
+    assert!(
+        saved.contains("[1:38] -A guard -p udp -m udp --dport 4001"),
+        "{saved}"
+    );
+    assert!(
+        !saved.contains("TRACE") && !saved.contains("*raw"),
+        "{saved}"
+    );
+}
+
+#[test]
+fn the_logger_is_put_back_on_every_way_out() {
+    let pair = VethPair::new("rules-log");
+    legacy(&pair);
+    let before = logger(&pair.b);
+    assert!(!before.contains("nfnetlink_log"), "{before}");
+    for signal in ["INT", "TERM", "KILL"] {
+        let tracing = start(&pair, &[]);
+        assert_eq!(logger(&pair.b).trim(), "nfnetlink_log");
+        assert_eq!(logger(&pair.a), before, "it has no rules");
+        tracing.signal(signal);
+        tracing.wait();
+        let begin = Instant::now();
+        while logger(&pair.b) != before {
+            assert!(begin.elapsed() < PATIENCE, "{signal}: {}", logger(&pair.b));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn without_rules_and_with_a_listener_it_says_so() {
     let pair = VethPair::new("rules-none");
     let traced = start(&pair, &[]).end();
-    assert!(
-        traced.said.contains("no traced namespace has rules"),
-        "{}",
-        traced.said
-    );
-    let mut legacy: Command = pair.b.command("iptables-legacy");
-    legacy.args(["-A", "INPUT", "-p", "udp", "--dport", "4001", "-j", "DROP"]);
-    assert!(legacy.status().expect("it runs").success());
-    let traced = start(&pair, &[]).end();
-    assert!(traced.said.contains("iptables-legacy"), "{}", traced.said);
+    let said = "no traced namespace has rules";
+    assert!(traced.said.contains(said), "{}", traced.said);
+    legacy(&pair);
+    // The first one has the reports, and the second one says what is missing.
+    let first = start(&pair, &["--json", "udp"]);
+    let second = start(&pair, &[]).end();
+    assert!(second.said.contains("NFLOG group 0"), "{}", second.said);
+    send(&pair, 4001);
+    let first = first.end();
+    let dropped = first.trail_to(4001);
+    assert_eq!(dropped["verdict"]["rule"]["chain"], "guard", "{dropped:#}");
+    assert!(!logger(&pair.b).contains("nfnetlink_log"));
 }

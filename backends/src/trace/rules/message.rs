@@ -1,5 +1,5 @@
-//! Messages of nfnetlink (include/uapi/linux/netfilter/nf_tables.h): written, and read with every
-//! length checked.
+//! Messages of nfnetlink (include/uapi/linux/netfilter/nf_tables.h and nfnetlink_log.h): written,
+//! and read with every length checked.
 //!
 //! Owns their layout. What they are for is decided in `mod.rs`.
 
@@ -7,6 +7,8 @@ use netlink_packet_core::{NLA_TYPE_MASK, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, 
 
 /// `NFNL_SUBSYS_NFTABLES`.
 const NFTABLES: u16 = 10;
+/// `NFNL_SUBSYS_ULOG`: what is logged.
+const LOG: u16 = 4;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 /// Bytes of `struct nlmsghdr` and `struct nfgenmsg`.
@@ -77,6 +79,13 @@ impl Messages {
         messages.bytes
     }
 
+    /// A setting of group 0 of what is logged (`NFULNL_MSG_CONFIG`).
+    pub(super) fn configure(attributes: Attributes) -> Vec<u8> {
+        let mut messages = Self::default();
+        messages.put(LOG << 8 | 1, NLM_F_REQUEST | NLM_F_ACK, 0, 0, attributes);
+        messages.bytes
+    }
+
     /// Begins a batch, all or nothing of which is done.
     pub(super) fn batch() -> Self {
         let mut messages = Self::default();
@@ -121,6 +130,8 @@ impl Messages {
 pub(super) enum Came<'a> {
     /// Of nftables: what, family, attributes.
     Message(u16, u8, Found<'a>),
+    /// A packet that was logged: family, attributes.
+    Logged(u8, Found<'a>),
     /// An answer: 0, or an error of the system.
     Answer(i32),
     /// The end of a dump.
@@ -149,12 +160,16 @@ fn one(message: &[u8]) -> Came<'_> {
     match kind.map_or(0, u16::from_ne_bytes) {
         2 => Came::Answer(number_ne(message, 16).map_or(0, u32::cast_signed)),
         3 => Came::Done,
-        kind if kind >> 8 == NFTABLES => {
+        kind => {
             let family = message.get(16).copied().unwrap_or(0);
             let attributes = Found(message.get(HEAD..).unwrap_or(&[]));
-            Came::Message(kind & 0xff, family, attributes)
+            match kind >> 8 {
+                NFTABLES => Came::Message(kind & 0xff, family, attributes),
+                // NFULNL_MSG_PACKET
+                LOG if kind & 0xff == 0 => Came::Logged(family, attributes),
+                _ => Came::Other,
+            }
         }
-        _ => Came::Other,
     }
 }
 

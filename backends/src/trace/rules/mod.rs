@@ -3,8 +3,10 @@
 //! Owns a table that marks packets to be traced, and the reports of the rules that they meet. The
 //! kernel removes the table when the socket that made it is closed, so that it is gone on every
 //! way out, kill -9 included. Rules of iptables-nft are rules of nftables; those of
-//! iptables-legacy are not seen.
+//! iptables-legacy are reported elsewhere (`legacy`).
 
+mod legacy;
+mod listing;
 mod message;
 mod text;
 mod watch;
@@ -59,17 +61,28 @@ fn family_name(family: u8) -> &'static str {
 /// nftables or of iptables-legacy, or services of IPVS. Yes, where that cannot be found out.
 pub(super) fn has_hooks() -> bool {
     let services = std::fs::read_to_string("/proc/thread-self/net/ip_vs");
-    watch::has_legacy_tables()
+    !legacy::families().is_empty()
         || services.is_ok_and(|text| text.lines().count() > 3)
         || RuleTrace::connect(0)
             .and_then(|rules| rules.families())
             .map_or(true, |families| !families.is_empty())
 }
 
+/// A socket in the namespace of this thread, and its number there.
+fn socket() -> Result<(Socket, u32)> {
+    let failed = |cause| Error::io("cannot open a netlink socket for rules", cause);
+    let mut socket = Socket::new(NETLINK_NETFILTER).map_err(failed)?;
+    let own = socket.bind_auto().map_err(failed)?.port_number();
+    socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
+    // A smaller buffer loses reports earlier; that is noticed.
+    let _ = socket.set_rx_buf_sz(BUFFER);
+    Ok((socket, own))
+}
+
 /// Family, table, chain.
 type ChainKey = (u8, String, String);
 
-/// Tracing of the rules of one namespace.
+/// Tracing of the rules of nftables in one namespace.
 pub(super) struct RuleTrace {
     socket: Socket,
     netns: u32,
@@ -94,7 +107,10 @@ impl RuleTrace {
     pub(super) fn open(netns: u32, filter: Option<&Filter>) -> Result<Option<Self>> {
         let failed = |cause| Error::io("cannot open a netlink socket for rules", cause);
         let mut trace = Self::connect(netns)?;
-        let families = trace.families()?;
+        let mut families = trace.families()?;
+        families.extend(legacy::families());
+        families.sort_unstable();
+        families.dedup();
         if families.is_empty() {
             return Ok(None);
         }
@@ -108,12 +124,7 @@ impl RuleTrace {
     }
 
     fn connect(netns: u32) -> Result<Self> {
-        let failed = |cause| Error::io("cannot open a netlink socket for rules", cause);
-        let mut socket = Socket::new(NETLINK_NETFILTER).map_err(failed)?;
-        let own = socket.bind_auto().map_err(failed)?.port_number();
-        socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
-        // A smaller buffer loses reports earlier; that is noticed.
-        let _ = socket.set_rx_buf_sz(BUFFER);
+        let (socket, own) = socket()?;
         Ok(Self {
             socket,
             netns,
@@ -157,7 +168,7 @@ impl RuleTrace {
                     Came::Answer(code) => {
                         return Err(failed(io::Error::from_raw_os_error(-code)));
                     }
-                    Came::Other => {}
+                    Came::Other | Came::Logged(..) => {}
                 }
             }
         }
@@ -267,11 +278,6 @@ impl RuleTrace {
         std::mem::take(&mut self.overflown)
     }
 
-    /// The namespace's inode.
-    pub(super) fn netns(&self) -> u32 {
-        self.netns
-    }
-
     fn traced(&mut self, family: u8, found: Found<'_>) -> Option<Traced> {
         let table = found.text(1)?;
         if table == self.own {
@@ -297,6 +303,10 @@ impl RuleTrace {
                 code(verdict.number(1)?, verdict.text(2))
             }
         };
+        // The last rule of a chain is followed by its policy, which is reported too.
+        if handle.is_none() && verdict == "continue" {
+            return None;
+        }
         let family = family_name(family);
         let texts = self.texts.as_ref();
         let text = handle

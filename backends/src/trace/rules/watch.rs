@@ -3,11 +3,11 @@
 //! Owns where tracing of rules is on, and handing what is reported to the trails.
 
 use super::RuleTrace;
+use super::legacy::Legacy;
 use crate::netns;
 use crate::trace::names::{self, Namespaces};
 use pktrail_core::trail::{Rules, Trail};
 use pktrail_core::{Filter, Result};
-use std::fs;
 
 /// Where rules are traced, and where not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,12 +16,16 @@ pub struct RulePlan {
     pub traced: Vec<String>,
     /// Namespaces where that was refused, and why.
     pub refused: Vec<(String, String)>,
-    /// Namespaces with tables of iptables-legacy, whose rules the kernel's trace does not show.
-    pub legacy: Vec<String>,
 }
 
-/// One namespace: what is to be entered, and its trace.
-type Watched = (Option<String>, RuleTrace);
+/// One namespace.
+struct Watched {
+    /// What is to be entered.
+    place: Option<String>,
+    netns: u32,
+    rules: RuleTrace,
+    legacy: Option<Legacy>,
+}
 
 /// Tracing of rules in many namespaces.
 #[derive(Default)]
@@ -56,45 +60,58 @@ impl Watch {
     pub(in crate::trace) fn add(&mut self, place: Option<String>, plan: &mut RulePlan) {
         let filter = self.filter.as_ref();
         let name = place.as_deref().unwrap_or("this namespace").to_owned();
+        let known: Vec<u32> = self.watched.iter().map(|watched| watched.netns).collect();
         let begin = || -> Result<_> {
-            let inode = names::own_inode()?;
-            Ok((inode, RuleTrace::open(inode, filter), has_legacy_tables()))
+            let netns = names::own_inode()?;
+            // The same namespace may come by another name.
+            let is_new = !known.contains(&netns);
+            let open = || (RuleTrace::open(netns, filter), Legacy::open(netns));
+            Ok((netns, is_new.then(open)))
         };
+        let mut refuse = |error| plan.refused.push((name.clone(), format!("{error:#}")));
         match netns::within(place.as_deref(), begin) {
-            Ok((inode, opened, legacy)) => {
-                if self.watched.iter().any(|(_, trace)| trace.netns() == inode) {
-                    // The same namespace by another name.
-                    return;
-                }
-                if legacy {
-                    plan.legacy.push(name.clone());
-                }
-                match opened {
-                    Ok(Some(trace)) => {
-                        plan.traced.push(name);
-                        self.watched.push((place, trace));
-                    }
-                    Ok(None) => {}
-                    Err(error) => plan.refused.push((name, format!("{error:#}"))),
-                }
+            Ok((netns, Some((Ok(Some(rules)), legacy)))) => {
+                let legacy = legacy.unwrap_or_else(|error| {
+                    refuse(error.context("of iptables-legacy"));
+                    None
+                });
+                plan.traced.push(name);
+                self.watched.push(Watched {
+                    place,
+                    netns,
+                    rules,
+                    legacy,
+                });
             }
-            Err(error) => plan.refused.push((name, format!("{error:#}"))),
+            // What is not marked is not reported.
+            Ok((_, Some((Err(error), _)))) => refuse(error),
+            Ok(_) => {}
+            Err(error) => refuse(error),
         }
     }
 
     /// Takes what has been reported, without waiting.
     pub(in crate::trace) fn poll(&mut self) {
-        for (place, trace) in &mut self.watched {
-            if trace.is_stale() {
+        for watched in &mut self.watched {
+            let (trace, legacy) = (&mut watched.rules, &mut watched.legacy);
+            let old = legacy.as_mut().filter(|legacy| legacy.is_stale());
+            if trace.is_stale() || old.is_some() {
                 // A namespace that is gone has no rules to be read.
-                let _ = netns::within(place.as_deref(), || {
-                    trace.read_texts();
+                let _ = netns::within(watched.place.as_deref(), || {
+                    if trace.is_stale() {
+                        trace.read_texts();
+                    }
+                    old.into_iter().for_each(Legacy::read_rules);
                     Ok(())
                 });
             }
             let rules = &mut self.rules;
             trace.poll(|traced| rules.push(traced));
             self.overflows += u64::from(trace.take_overflown());
+            if let Some(legacy) = legacy {
+                legacy.poll(|traced| rules.push(traced));
+                self.overflows += u64::from(legacy.take_overflown());
+            }
         }
     }
 
@@ -108,13 +125,4 @@ impl Watch {
     pub(in crate::trace) fn lost(&self) -> u64 {
         self.overflows + self.rules.forgotten()
     }
-}
-
-/// Whether the namespace of this thread has tables of iptables-legacy.
-pub(super) fn has_legacy_tables() -> bool {
-    let names = ["ip_tables_names", "ip6_tables_names"];
-    names.iter().any(|name| {
-        let text = fs::read_to_string(format!("/proc/thread-self/net/{name}"));
-        text.is_ok_and(|text| !text.trim().is_empty())
-    })
 }
