@@ -8,6 +8,7 @@ use std::process::Command;
 
 const SOURCES: &[&str] = &[
     "src/trace/trace.bpf.c",
+    "src/trace/device.h",
     "src/trace/report.h",
     "src/trace/choose.h",
     "src/trace/buffer.h",

@@ -126,6 +126,60 @@ pub(crate) fn link_netfilter(
     unsafe { descriptor(LINK_CREATE, &mut attribute) }
 }
 
+/// Where a program is attached to a device.
+#[cfg(feature = "trace")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// Traffic control of received frames, before all other programs there.
+    Ingress,
+    /// Traffic control of frames to be sent, before all other programs there.
+    Egress,
+    /// XDP in its generic mode, in which the driver is not changed. Not if there is a program.
+    Xdp,
+}
+
+/// The part for BPF_LINK_CREATE with a program at a device. What an XDP program does not have is
+/// zero.
+#[cfg(feature = "trace")]
+#[repr(C)]
+struct LinkDevice {
+    program: u32,
+    interface: u32,
+    attach_type: u32,
+    flags: u32,
+    relative: u32,
+    unused: u32,
+    revision: u64,
+}
+
+/// Runs a program at the device of this number in the caller's network namespace, until the
+/// descriptor is closed.
+#[cfg(feature = "trace")]
+pub(crate) fn link_device(
+    program: BorrowedFd<'_>,
+    interface: u32,
+    at: Device,
+) -> io::Result<OwnedFd> {
+    // BPF_TCX_INGRESS, BPF_TCX_EGRESS, BPF_XDP; BPF_F_BEFORE, XDP_FLAGS_SKB_MODE.
+    let (attach_type, flags) = match at {
+        Device::Ingress => (46, 1 << 3),
+        Device::Egress => (47, 1 << 3),
+        Device::Xdp => (37, 1 << 1),
+    };
+    let mut attribute = LinkDevice {
+        program: program.as_raw_fd().cast_unsigned(),
+        interface,
+        attach_type,
+        flags,
+        relative: 0,
+        unused: 0,
+        revision: 0,
+    };
+    // SAFETY: `LinkDevice` is the part of `union bpf_attr` for BPF_LINK_CREATE and has no
+    // addresses; the command returns a new descriptor.
+    unsafe { descriptor(LINK_CREATE, &mut attribute) }
+}
+
 /// Calls bpf(2). What it returns is a descriptor for the commands that make one.
 ///
 /// # Safety

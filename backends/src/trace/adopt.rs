@@ -21,6 +21,10 @@ pub struct Moved {
     pub notices: Vec<String>,
 }
 
+fn not_attached((name, why): &(String, String)) -> String {
+    format!("not {name}: {why}")
+}
+
 impl Tracer {
     pub(super) fn namespaces(&self) -> &Namespaces {
         &self.namespaces
@@ -50,12 +54,16 @@ impl Tracer {
             let refused = self.plan.refused.len();
             let hooks = attach_hooks(&self.object, Some(&path), &self.wish, &mut self.plan);
             let why = self.plan.refused.get(refused..).unwrap_or_default();
-            let why = why.iter().map(|(name, why)| format!("not {name}: {why}"));
-            moved.notices.extend(why);
+            moved.notices.extend(why.iter().map(not_attached));
             self.hooks.insert(path.clone(), hooks);
             moved.adopted.push(path);
         }
         self.follow_tables();
+        let refused = self.plan.refused.len();
+        let (places, plan) = (self.hooks.keys(), &mut self.plan);
+        self.devices.follow(&self.object, places, &self.wish, plan);
+        let new = plan.refused.get(refused..).unwrap_or_default();
+        moved.notices.extend(new.iter().map(not_attached));
         moved
     }
 

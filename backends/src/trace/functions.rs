@@ -214,7 +214,10 @@ impl Method {
 
 /// Programs for kprobes load on kernels that have none.
 fn has_kprobes() -> std::io::Result<()> {
-    fs::metadata("/sys/bus/event_source/devices/kprobe").map(drop)
+    let none = |_| std::io::Error::other("this kernel has no kprobes");
+    fs::metadata("/sys/bus/event_source/devices/kprobe")
+        .map(drop)
+        .map_err(none)
 }
 
 /// What was attached, and what was refused with the reason.

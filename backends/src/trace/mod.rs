@@ -7,6 +7,7 @@
 mod adopt;
 mod btf;
 mod cgroups;
+mod devices;
 mod facts;
 mod filter;
 mod follow;
@@ -21,6 +22,7 @@ mod slot;
 
 pub use adopt::Moved;
 use cgroups::Cgroups;
+use devices::Devices;
 pub use filter::with_filter;
 pub use follow::{Followed, Summary};
 pub use functions::Method;
@@ -73,8 +75,8 @@ pub struct Selection {
     /// Only count events, and report none: what the cheapest observer at the same points costs.
     pub count_only: bool,
     /// The points, as [`select`](pktrail_core::trail::point::select) takes them; functions of the
-    /// kernel that have no row too, and with `all` every one that takes a packet. `None`: the
-    /// tracepoints and the places between the tables of netfilter.
+    /// kernel that have no row too, and with `all` every one that takes a packet. `None`:
+    /// `default`, the tracepoints and the places between the tables of netfilter.
     pub points: Option<String>,
     /// How functions are attached to. `None`: the best that the kernel takes.
     pub method: Option<Method>,
@@ -110,6 +112,7 @@ pub struct Tracer {
     links: Links,
     /// By what was entered; the empty name is one's own namespace.
     hooks: HashMap<String, Hooks>,
+    devices: Devices,
     tables_read: Instant,
     /// Namespaces were chosen: new ones are left alone.
     chosen: bool,
@@ -147,7 +150,8 @@ impl Tracer {
                 feature: "tracing",
                 since: "a kernel with BTF (CONFIG_DEBUG_INFO_BTF)",
             };
-            let what = "cannot read the kernel's types in /sys/kernel/btf/vmlinux";
+            let what = "tracing needs a kernel that tells its types (CONFIG_DEBUG_INFO_BTF): \
+                        cannot read /sys/kernel/btf/vmlinux";
             Error::new(kind, what).with_source(cause)
         })?;
         let mut loaded = Loaded::load(selection, &settings, &btf)?;
@@ -163,11 +167,18 @@ impl Tracer {
             let hooks = loaded.attach_hooks(place);
             (place.unwrap_or("").to_owned(), hooks)
         });
-        let hooks = hooks.collect();
-        let Loaded { object, plan, wish } = loaded;
+        let hooks: HashMap<_, _> = hooks.collect();
+        let Loaded {
+            object,
+            mut plan,
+            wish,
+        } = loaded;
+        let mut devices = Devices::default();
+        devices.follow(&object, hooks.keys(), &wish, &mut plan);
         Ok(Self {
             links,
             hooks,
+            devices,
             tables_read: Instant::now(),
             chosen: !selection.namespaces.is_empty(),
             wish,
@@ -207,6 +218,7 @@ impl Tracer {
     pub fn detach(&mut self) {
         self.links = Links::default();
         self.hooks.clear();
+        self.devices.clear();
     }
 
     /// Waits for events for `timeout` at most, and hands each to `take`. They are in the order of

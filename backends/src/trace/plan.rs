@@ -3,6 +3,7 @@
 //! Owns loading the programs, with what the kernel refuses left out, and attaching them. How
 //! functions are attached to is `functions`'s.
 
+use super::devices;
 use super::functions::{self, Functions, Method};
 use super::settings::{self, Settings};
 use super::{PROGRAMS, Selection, refused, rules, slot, with_filter};
@@ -11,19 +12,19 @@ use crate::sys::bpf;
 use crate::sys::bpf_trace::{self, Purpose};
 use libbpf_rs::btf::Btf;
 use libbpf_rs::{Link, Object, ObjectBuilder, OpenObject, ProgramType};
-use pktrail_core::trail::PointId;
 use pktrail_core::trail::hook::Hook;
+use pktrail_core::trail::point::{self, Attach, DEFAULT, Point, PointId};
 use pktrail_core::{Error, ErrorKind, Result};
 use std::collections::HashSet;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
 const FAMILIES: [u32; 2] = [2, 10];
+/// Priorities of a gap that are tried; the narrowest gaps have 49.
+const MOST_TRIES: i32 = 16;
 /// Tracepoints that end the life of a buffer: without them a trail has no end.
 const ENDS: [&str; 2] = ["kfree_skb", "consume_skb"];
-/// A tracepoint that every packet through a cable passes, and that says nothing which the next one
-/// does not: only who asks for it has it.
-const LEFT_OUT: &str = "netif_rx";
 /// The hooks that are watched where there are no tables: where packets begin, are forwarded and
 /// arrive. At the other two nothing can have happened that these do not show.
 const BARE: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
@@ -45,20 +46,67 @@ pub struct Plan {
     pub missing: Vec<PointId>,
 }
 
+/// Tracepoints at which packets are picked up (`PICKS` in `trace.bpf.c`).
+pub(super) const PICK_UP: [&str; 4] = [
+    "napi_gro_receive_entry",
+    "netif_receive_skb",
+    "net_dev_queue",
+    "tcp_bad_csum",
+];
+
+impl Plan {
+    /// Whether packets that fit are picked up somewhere before they end. Most tracepoints only
+    /// tell of packets that are followed already.
+    pub fn picks_up(&self) -> bool {
+        self.has_hooks() || self.picks_up_forwarded()
+    }
+
+    /// The same for packets that are neither sent nor read here: at hooks alone only those are
+    /// picked up.
+    pub fn picks_up_forwarded(&self) -> bool {
+        self.attached.iter().any(|(id, _)| {
+            let seldom = [Attach::RawTp, Attach::Netfilter];
+            let is_seldom = |point: &Point| point.attach.iter().any(|way| seldom.contains(way));
+            PICK_UP.contains(&id.name()) || !id.point().is_some_and(is_seldom)
+        })
+    }
+
+    fn has_hooks(&self) -> bool {
+        let mut points = self.attached.iter().filter_map(|(id, _)| id.point());
+        points.any(|point| point.attach.contains(&Attach::Netfilter))
+    }
+
+    /// A point is attached at one place more.
+    pub(super) fn count(&mut self, point: PointId) {
+        match self.attached.iter_mut().find(|(known, _)| *known == point) {
+            Some((_, places)) => *places += 1,
+            None => self.attached.push((point, 1)),
+        }
+    }
+}
+
 /// What is asked for.
-#[derive(Default)]
 pub(super) struct Wish {
-    /// `None`: all but functions and what is `LEFT_OUT`.
-    points: Option<HashSet<PointId>>,
+    points: HashSet<PointId>,
+    /// The default points are among them, so that hooks without tables are watched at their ends
+    /// only.
+    by_default: bool,
     functions: Functions,
     method: Option<Method>,
 }
 
 impl Wish {
     fn new(selection: &Selection, plan: &mut Plan) -> Result<Self> {
-        let Some(list) = &selection.points else {
-            return Ok(Self::default());
-        };
+        let list = selection.points.as_deref().unwrap_or(DEFAULT);
+        let by_default = list.split(',').any(|word| word.trim() == DEFAULT);
+        if list == DEFAULT {
+            return Ok(Self {
+                points: point::select(list)?.into_iter().collect(),
+                by_default,
+                functions: Functions::default(),
+                method: None,
+            });
+        }
         let (functions, points) = Functions::choose(list)?;
         plan.candidates = functions.candidates;
         plan.renamed = functions.renamed;
@@ -73,17 +121,15 @@ impl Wish {
             }
         }
         Ok(Self {
-            points: Some(points.into_iter().collect()),
+            points: points.into_iter().collect(),
+            by_default,
             functions,
             method,
         })
     }
 
-    fn has(&self, point: PointId) -> bool {
-        match &self.points {
-            Some(points) => points.contains(&point),
-            None => point.name() != LEFT_OUT,
-        }
+    pub(super) fn has(&self, point: PointId) -> bool {
+        self.points.contains(&point)
     }
 }
 
@@ -228,6 +274,8 @@ fn configure(
                 // Only a pattern for the others, but it has to be loaded for some function.
                 let _ = program.set_attach_target(0, Some(function.name.clone()));
             }
+        } else if let Some(point) = devices::point_of(&name) {
+            program.set_autoload(wish.has(point));
         } else if let Some(tracepoint) = name.strip_prefix("tp_") {
             let point = PointId::by_name(tracepoint);
             if !ENDS.contains(&tracepoint) && !point.is_some_and(|point| wish.has(point)) {
@@ -311,18 +359,20 @@ pub(super) fn attach_hooks(
     if programs.is_empty() {
         return Hooks::default();
     }
-    match netns::within(place, || attach_here(&programs, wish)) {
-        Ok((is_bare, here)) => {
-            let links = here.into_iter().map(|(point, link)| {
-                match plan.attached.iter_mut().find(|(known, _)| *known == point) {
-                    Some((_, places)) => *places += 1,
-                    None => plan.attached.push((point, 1)),
-                }
+    match netns::within(place, || Ok(attach_here(&programs, wish))) {
+        Ok(here) => {
+            for (point, cause) in here.refused {
+                let place = place.unwrap_or("this namespace");
+                let what = format!("{} in {place}", point.name());
+                plan.refused.push((what, cause.to_string()));
+            }
+            let links = here.links.into_iter().map(|(point, link)| {
+                plan.count(point);
                 link
             });
             Hooks {
                 _links: links.collect(),
-                is_bare,
+                is_bare: here.is_bare,
             }
         }
         Err(error) => {
@@ -333,14 +383,22 @@ pub(super) fn attach_hooks(
     }
 }
 
-/// The gaps of the namespace of this thread, and whether it is bare.
-fn attach_here(
-    programs: &[(i32, BorrowedFd<'_>)],
-    wish: &Wish,
-) -> Result<(bool, Vec<(PointId, OwnedFd)>)> {
+/// What is attached in a namespace.
+struct Here {
+    is_bare: bool,
+    links: Vec<(PointId, OwnedFd)>,
+    refused: Vec<(PointId, io::Error)>,
+}
+
+/// The gaps of the namespace of this thread.
+fn attach_here(programs: &[(i32, BorrowedFd<'_>)], wish: &Wish) -> Here {
     // Points that were asked for by name are all watched.
-    let is_bare = wish.points.is_none() && !rules::has_hooks();
-    let mut links = Vec::new();
+    let is_bare = wish.by_default && !rules::has_hooks();
+    let mut here = Here {
+        is_bare,
+        links: Vec::new(),
+        refused: Vec::new(),
+    };
     for hook in Hook::ALL
         .into_iter()
         .filter(|hook| !is_bare || BARE.contains(hook))
@@ -358,13 +416,24 @@ fn attach_here(
         };
         for (priority, program, point) in points.into_iter().skip(from) {
             for family in FAMILIES {
-                let link = bpf::link_netfilter(*program, family, hook.number(), priority);
-                let link = link.map_err(|cause| {
-                    Error::io(format!("cannot attach at {hook} {priority}"), cause)
-                })?;
-                links.push((point, link));
+                match link(*program, family, hook, priority) {
+                    Ok(link) => here.links.push((point, link)),
+                    Err(cause) => here.refused.push((point, cause)),
+                }
             }
         }
     }
-    Ok((is_bare, links))
+    here
+}
+
+/// Attaches in a gap. A priority that a chain has is refused: then it is one of the next ones.
+fn link(program: BorrowedFd<'_>, family: u32, hook: Hook, priority: i32) -> io::Result<OwnedFd> {
+    let mut last = io::Error::from_raw_os_error(libc::EBUSY);
+    for further in 0..MOST_TRIES {
+        match bpf::link_netfilter(program, family, hook.number(), priority + further) {
+            Err(cause) if cause.raw_os_error() == Some(libc::EBUSY) => last = cause,
+            result => return result,
+        }
+    }
+    Err(last)
 }

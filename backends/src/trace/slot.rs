@@ -34,6 +34,10 @@ const GAPS_FROM: u16 = 100;
 /// The priorities of the gaps, by slot.
 pub(super) const PRIORITIES: &[i32] = &[-i32::MAX, -399, -299, -199, -149, -99, 1, 51, 101];
 
+/// The observers at devices, by slot from [`DEVICES_FROM`] on (`device.h`).
+pub(super) const DEVICES: &[&str] = &["tcx:ingress", "tcx:egress", "xdp:observer"];
+const DEVICES_FROM: u16 = 200;
+
 /// The slot of the first point that is a function.
 const FUNCTIONS_FROM: u16 = 1000;
 
@@ -47,6 +51,9 @@ pub(super) fn point(slot: u16, hook: u8) -> Option<PointId> {
     if let Some(number) = slot.checked_sub(FUNCTIONS_FROM) {
         let point = PointId(number);
         return point.point().map(|_| point);
+    }
+    if let Some(number) = slot.checked_sub(DEVICES_FROM) {
+        return PointId::by_name(DEVICES.get(usize::from(number))?);
     }
     // Names are looked up once: this is asked for every event.
     type Points = Vec<Option<PointId>>;
@@ -73,6 +80,7 @@ pub(super) fn gap_point(hook: Hook, priority: i32) -> Option<PointId> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::PICK_UP;
     use super::*;
     use pktrail_core::trail::point::points;
 
@@ -92,6 +100,37 @@ mod tests {
             assert!(point(u16::try_from(slot).expect("few"), 0).is_some());
         }
         assert_eq!(source.matches("\nGAP(").count(), PRIORITIES.len());
+        let source = include_str!("device.h");
+        for (name, slot) in DEVICES.iter().zip(DEVICES_FROM..) {
+            let declared = name
+                .to_uppercase()
+                .replace(':', "_")
+                .replace("_OBSERVER", "");
+            assert!(
+                source.contains(&format!("SLOT_{declared} = {slot},")),
+                "{name}"
+            );
+            assert!(point(slot, 0).is_some_and(|point| point.name() == *name));
+        }
+    }
+
+    #[test]
+    fn what_picks_up_is_what_the_programs_do() {
+        let source = include_str!("trace.bpf.c");
+        for (slot, name) in TRACEPOINTS.iter().enumerate() {
+            let line = format!("POINT({slot}, {name}, ");
+            let roles = source
+                .split(&line)
+                .nth(1)
+                .and_then(|rest| rest.lines().next());
+            let Some(roles) = roles else { continue };
+            let mut roles = roles.trim_end_matches(')').split(['|', ',', ' ']);
+            assert_eq!(
+                roles.any(|role| role == "PICKS"),
+                PICK_UP.contains(name),
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
  * Owns where a program runs and what its context holds. Which packets are followed, and what is
  * told of them, is in choose.h and report.h; what an event means is not decided here.
  */
+#include "device.h"
 #include "report.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -377,8 +377,25 @@ pub fn points() -> &'static [Point] {
     &TABLE.rows
 }
 
-/// The points of a list such as `net,nf,tcp_v4_rcv` or `all`: layers, names, old names, and
-/// names with `*` for any characters.
+/// The word of a list for points that cost little and need no kprobes: tracepoints, and the
+/// places between the tables of netfilter.
+pub const DEFAULT: &str = "default";
+
+/// A tracepoint that every packet through a cable passes, and that says nothing which the next one
+/// does not: only who asks for it has it.
+const LEFT_OUT: &str = "netif_rx";
+
+impl Point {
+    /// Whether it is among the [`DEFAULT`] points.
+    pub fn is_default(&self) -> bool {
+        let mut ways = self.attach.iter();
+        let is_cheap = ways.any(|way| matches!(way, Attach::TpBtf | Attach::Netfilter));
+        is_cheap && self.name != LEFT_OUT
+    }
+}
+
+/// The points of a list such as `net,nf,tcp_v4_rcv` or `all`: layers, names, old names, names
+/// with `*` for any characters, and `default`.
 ///
 /// # Errors
 /// `Usage` for a word that fits no point.
@@ -398,6 +415,7 @@ pub fn select_also(list: &str, elsewhere: impl Fn(&str) -> bool) -> Result<Vec<P
         let mut found = false;
         for ((point, number), chosen) in TABLE.rows.iter().zip(0_u16..).zip(&mut chosen) {
             let fits = word == "all"
+                || word == DEFAULT && point.is_default()
                 || layer == Some(point.layer)
                 || named == Some(PointId(number))
                 || word.contains('*') && matches(word, point.name);
@@ -409,7 +427,8 @@ pub fn select_also(list: &str, elsewhere: impl Fn(&str) -> bool) -> Result<Vec<P
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!(
-                    "no point is called '{word}': give a name, a pattern with *, all, or a layer: \
+                    "no point is called '{word}': give a name, a pattern with *, all, default, \
+                     or a layer: \
                      {}",
                     layers.join(", ")
                 ),
@@ -488,6 +507,10 @@ mod tests {
         assert_eq!(count("all").ok(), Some(points().len()));
         assert_eq!(count("ip_rcv").ok(), Some(1));
         assert_eq!(count("ip_rcv,ip_rcv").ok(), Some(1));
+        let default = select("default,tc").expect("a word and a layer");
+        let has = |name| default.iter().any(|id| id.name() == name);
+        assert!(has("kfree_skb") && has("nf:input:1") && has("tcx:ingress"));
+        assert!(!has("xdp:observer") && !has("ip_rcv"));
         let nf = select("nf").expect("a layer");
         assert!(nf.iter().any(|id| id.name() == "nf:forward:1"));
         let tcp = select("tcp_v?_rcv,tcp_v*_rcv");

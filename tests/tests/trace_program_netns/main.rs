@@ -1,6 +1,7 @@
 //! `pktrail trace` as a program: what it shows, writes and says. Needs root.
 
 mod causes;
+mod devices;
 mod diagram;
 mod files;
 mod killed;
