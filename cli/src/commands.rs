@@ -68,24 +68,34 @@ fn doctor(words: Vec<OsString>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let (mut text, mut rows) = (String::new(), Vec::new());
-    for backend in pktrail::BACKENDS {
-        let (mark, said) = match (backend.probe)() {
+    let mut row = |name: &str, about: &str, probe: Probe| {
+        let (mark, said) = match probe {
             Probe::Works { can } => ("works", can),
             Probe::Needs(error) => ("needs", format!("{error:#}")),
             Probe::Cannot(error) => ("cannot", format!("{error:#}")),
         };
-        text.push_str(&format!(
-            "{mark:7} {} ({}): {said}\n",
-            backend.name, backend.about
-        ));
-        rows.push(json!({
-            "backend": backend.name,
-            "about": backend.about,
-            "state": mark,
-            "detail": said,
-        }));
+        text.push_str(&format!("{mark:7} {name} ({about}): {said}\n"));
+        rows.push(json!({"backend": name, "about": about, "state": mark, "detail": said}));
+    };
+    for backend in pktrail::BACKENDS {
+        row(backend.name, backend.about, (backend.probe)());
+    }
+    let (probe, points) = tracing();
+    row("trace", "the way of packets through the kernel", probe);
+    if let Some(last) = rows.last_mut() {
+        last["points"] = points;
     }
     print_either(json, || Value::Array(rows), || text)
+}
+
+#[cfg(feature = "trace")]
+use crate::trace::doctor as tracing;
+
+#[cfg(not(feature = "trace"))]
+fn tracing() -> (Probe, Value) {
+    let kind = pktrail::ErrorKind::Usage;
+    let what = "this pktrail was built without it: `cargo build --features trace`";
+    (Probe::Cannot(pktrail::Error::new(kind, what)), Value::Null)
 }
 
 /// Makes damaged capture files clean: cuts what is after the last whole block.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Events wait this long for older ones of other CPUs.
 const HOLD: Duration = Duration::from_millis(20);
+/// Gaps are told of not more often than that.
+const GAPS_AGAIN: Duration = Duration::from_secs(1);
 /// Events that wait at once.
 const MOST_WAITING: usize = 1 << 18;
 
@@ -25,6 +27,26 @@ pub struct Followed {
     rules: Option<Watch>,
     facts: Facts,
     notices: Vec<String>,
+    gaps: Gaps,
+}
+
+/// Events that were lost since the last notice of it.
+#[derive(Default)]
+struct Gaps {
+    events: u64,
+    told: Option<Instant>,
+}
+
+impl Gaps {
+    /// A sentence, now and then.
+    fn notice(&mut self) -> Option<String> {
+        if self.events == 0 || self.told.is_some_and(|told| told.elapsed() < GAPS_AGAIN) {
+            return None;
+        }
+        self.told = Some(Instant::now());
+        let events = std::mem::take(&mut self.events);
+        Some(format!("{events} events were lost here: a ring was full"))
+    }
 }
 
 /// What became of every event: produced = shown + lost.
@@ -58,10 +80,12 @@ impl Followed {
             rules: None,
             facts: Facts::default(),
             notices: Vec::new(),
+            gaps: Gaps::default(),
         }
     }
 
-    /// What happened to the namespaces since this was asked last, a sentence each.
+    /// What a person should know since this was asked last, a sentence each: what happened to the
+    /// namespaces, and where events are missing.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
@@ -95,6 +119,7 @@ impl Followed {
         }
         self.joiner.expire(now_ns);
         self.follow_namespaces();
+        self.notices.extend(self.gaps.notice());
         Ok(self.ended())
     }
 
@@ -134,7 +159,7 @@ impl Followed {
     fn take(&mut self, timeout: Duration) -> Result<()> {
         let mut newest_ns = self.newest_ns;
         self.tracer.poll(timeout, |event| {
-            self.sequences.see(event.cpu, event.sequence);
+            self.gaps.events += self.sequences.see(event.cpu, event.sequence);
             newest_ns = newest_ns.max(event.time_ns);
             self.window.push(event);
         })?;

@@ -5,11 +5,12 @@
 
 mod file;
 mod json;
+mod plan;
 mod show;
 
 use crate::commands::parse;
-use crate::plan::usage;
-use crate::{plan, report};
+use crate::plan::{picture, usage};
+use crate::{report, size};
 use clap::{Parser, ValueEnum};
 use pktrail::filter::{SkbFilter, Target};
 use pktrail::names::SystemNames;
@@ -18,6 +19,7 @@ use pktrail::trace::{Followed, Method, RulePlan, Selection, Summary, Tracer};
 use pktrail::trail::top::By;
 use pktrail::trail::{Settings, Wanted};
 use pktrail::{Control, LinkType, Result};
+pub(crate) use plan::doctor;
 use serde_json::json;
 use show::Shown;
 use std::ffi::OsString;
@@ -82,9 +84,13 @@ struct Trace {
     #[arg(short, long)]
     verbose: bool,
     /// Points to attach to: names, layers (net, nf, tcp…), patterns with *, functions of the
-    /// kernel, or all. Without: tracepoints and the places between the tables of netfilter
+    /// kernel, all, or default: tracepoints and the places between the tables of netfilter.
+    /// `default,tc,xdp:observer` adds what looks at each device
     #[arg(long, value_name = "LIST")]
     points: Option<String>,
+    /// Size of the ring of each CPU, a power of two: 4m, 16m
+    #[arg(long, value_name = "SIZE")]
+    ring: Option<String>,
     /// How functions are attached to. Without: the best that the kernel takes
     #[arg(long, value_name = "METHOD", value_enum)]
     attach: Option<Attach>,
@@ -148,6 +154,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
         method: args.attach.map(Method::from),
         snap_length: args.snapshot_length,
         keep_frames: args.write.is_some(),
+        ring_bytes: ring_bytes(args.ring.as_deref())?,
         ..Selection::default()
     };
     if args.print && args.write.is_none() {
@@ -166,6 +173,13 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
         let rules_filter = filter.and_then(|filter| filter.network.as_ref());
         let plan = followed.watch_rules(&args.netns, rules_filter);
         say_rules(&plan);
+    }
+    for name in &args.ifname {
+        let short = name.split('@').next().unwrap_or(name);
+        if !followed.tracer().has_interface(short) {
+            let what = format!("no traced namespace has an interface {short} now: waiting for one");
+            report::note(&what);
+        }
     }
     say_plan(followed.tracer(), args.verbose);
     let end = args
@@ -196,7 +210,7 @@ fn filter(words: &[String]) -> Result<Option<SkbFilter>> {
     let target = Target::new(LinkType::RAW, 65_535);
     SkbFilter::compile(&text, &target, &mut SystemNames::new())
         .map(Some)
-        .map_err(|error| plan::picture(error, &text))
+        .map_err(|error| picture(error, &text))
 }
 
 fn wanted(args: &Trace) -> Result<Wanted> {
@@ -225,6 +239,14 @@ fn wanted(args: &Trace) -> Result<Wanted> {
             })
             .collect::<Result<_>>()?,
     })
+}
+
+/// The size of each ring.
+fn ring_bytes(text: Option<&str>) -> Result<Option<u32>> {
+    let Some(text) = text else { return Ok(None) };
+    let bytes = size::parse("--ring", text)?;
+    let bytes = u32::try_from(bytes).map_err(|_| usage("--ring: a ring is smaller than 4g"))?;
+    Ok(Some(bytes))
 }
 
 /// A number with a unit of time.
@@ -258,21 +280,14 @@ fn say_plan(tracer: &Tracer, verbose: bool) {
         plan.attached.len(),
         match plan.refused.len() {
             0 => String::new(),
-            refused => format!("; {refused} refused"),
+            refused if verbose => format!("; {refused} refused"),
+            refused => format!("; {refused} refused (-v says why)"),
         }
     ));
     if plan.candidates > 0 {
-        let attached = match plan.functions {
-            Some((method, count)) => format!("{count} attached by {}", method.name()),
-            None => "none attached".to_owned(),
-        };
-        report::note(&format!(
-            "{} functions take a packet, {attached}, {} under another name, {} missing",
-            plan.candidates,
-            plan.renamed,
-            plan.missing.len()
-        ));
+        report::note(&format!("functions: {}", plan::functions(plan)));
     }
+    plan::advice(plan).into_iter().for_each(report::note);
     if verbose {
         for (point, places) in &plan.attached {
             let sentence = point.point().map_or("", |point| point.sentence);
@@ -311,6 +326,12 @@ fn say_summary(summary: &Summary) {
             )
         },
     );
+    if summary.lost > 0 {
+        report::note(
+            "events were lost since rings were full: an expression, --netns or fewer --points \
+             make fewer, `--ring SIZE` makes room for more",
+        );
+    }
     if summary.rules_lost > 0 {
         report::note("more rules were met than could be taken: some are missing in the trails");
     }

@@ -14,14 +14,18 @@ use pktrail::trail::top::By;
 use pktrail::trail::words::Detail;
 use pktrail::trail::{Top, Trail, Wanted, words};
 use pktrail::{Error, Result};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Rows of a summary.
 const MOST_ROWS: usize = 20;
 
 fn is_html(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "html")
+}
+
+fn not_written(path: &Path, cause: io::Error) -> Error {
+    Error::io(format!("cannot write {}", path.display()), cause)
 }
 
 /// Refuses a name that does not say what is to be drawn, before anything is traced.
@@ -55,6 +59,10 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn new(args: &Trace, wanted: Wanted) -> Result<Self> {
         let file = args.write.as_deref().map(TrailFile::create).transpose()?;
+        if let Some(path) = &args.diagram {
+            // Said now, and not when there is something to lose.
+            fs::File::create(path).map_err(|cause| not_written(path, cause))?;
+        }
         Ok(Self {
             prints: args.top.is_empty() && (file.is_none() || args.print),
             file,
@@ -117,8 +125,7 @@ impl Shown {
                 true => diagram.html(),
                 false => diagram.svg(),
             };
-            let failed = |cause| Error::io(format!("cannot write {}", path.display()), cause);
-            fs::write(&path, text).map_err(failed)?;
+            fs::write(&path, text).map_err(|cause| not_written(&path, cause))?;
             if diagram.left_out() > 0 {
                 let count = diagram.left_out();
                 let more = format!("{count} more packets are not in the diagram: a filter helps");

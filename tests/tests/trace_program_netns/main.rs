@@ -6,5 +6,6 @@ mod diagram;
 mod files;
 mod killed;
 mod namespaces;
+mod refused;
 mod rules;
 mod shown;
