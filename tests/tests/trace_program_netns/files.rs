@@ -4,6 +4,7 @@ use crate::shown::{send, stage};
 use pktrail_tests::files::Folder;
 use pktrail_tests::netns::{Netns, VethPair, run};
 use pktrail_tests::tracing::{Traced, Tracing};
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -218,6 +219,49 @@ fn frames_of_one_packet_share_an_id_and_are_in_order() {
         .map(|row| row[0].parse().expect("a time"))
         .collect();
     assert!(times.is_sorted() && times.len() == 100, "{times:?}");
+}
+
+#[test]
+fn the_custom_option_of_each_frame_has_the_trail_for_programs() {
+    let pair = VethPair::new("trace-custom");
+    let folder = Folder::new("trace-custom");
+    let file = folder.path("trails.pcapng");
+    trace(&pair, &file, &["udp port 4000"], || send(&pair, 4000));
+    let bytes = std::fs::read(&file).expect("the file");
+    let mut next_hop = 0;
+    let mut verdicts = Vec::new();
+    for (_, body) in blocks(&bytes).iter().filter(|(kind, _)| *kind == 6) {
+        let options = options(body);
+        let value = |code: u16| {
+            let mut found = options.iter().filter(|(known, _)| *known == code);
+            let (_, value) = found.next().unwrap_or_else(|| panic!("{code}"));
+            assert!(found.next().is_none(), "{code} comes once");
+            *value
+        };
+        let (enterprise, text) = value(2988).split_at(4);
+        assert_eq!(enterprise, 32473_u32.to_le_bytes());
+        let trail: Value = serde_json::from_slice(text).expect("JSON");
+        // Joined with the other frames of the packet by its number.
+        assert_eq!(trail["packet"], "1", "{trail:#}");
+        assert_eq!(value(5), (1_u64 << 20).to_le_bytes());
+        // Each hop is in one frame, in order.
+        assert_eq!(trail["first_hop"], next_hop, "{trail:#}");
+        let hops = trail["hops"].as_array().expect("hops");
+        next_hop += hops.len();
+        for hop in hops {
+            assert!(
+                hop["time_ns"].is_u64() && hop["point"].is_string(),
+                "{hop:#}"
+            );
+        }
+        verdicts.extend(trail["verdict"].as_str().map(str::to_owned));
+    }
+    assert!(next_hop > 5, "{next_hop}");
+    assert_eq!(verdicts.len(), 1, "{verdicts:?}");
+    assert!(
+        verdicts[0].starts_with("dropped: NO_SOCKET"),
+        "{verdicts:?}"
+    );
 }
 
 /// Type and body of each block.

@@ -4,6 +4,7 @@ mod causes;
 mod devices;
 mod diagram;
 mod files;
+mod identity;
 mod killed;
 mod namespaces;
 mod refused;
