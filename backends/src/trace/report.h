@@ -42,13 +42,18 @@ struct {
 	TYPE(value, struct arriving);
 } arriving SEC(".maps");
 
+/* Kernels before 6.4 forget the bound of a number that waits on the stack: it is shown again right
+ * before the call, by a comparison that the compiler cannot leave out.
+ */
 #define TRY(bytes_)                                                      \
 	if (size <= bytes_) {                                            \
 		to = bpf_ringbuf_reserve(ring, sizeof(*to) + bytes_, 0); \
 		if (!to)                                                 \
 			goto lost;                                       \
 		*to = *record;                                           \
-		if (size && bpf_probe_read_kernel(to->data, size, (void *)from)) \
+		asm volatile("" : "+r"(size));                           \
+		if (size && (size > bytes_ ||                            \
+			     bpf_probe_read_kernel(to->data, size, (void *)from))) \
 			to->data_bytes = 0;                              \
 		bpf_ringbuf_submit(to, NO_WAKEUP);                       \
 		return 0;                                                \
