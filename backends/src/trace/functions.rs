@@ -6,11 +6,12 @@
 use super::btf::{self, Function};
 use super::slot;
 use crate::sys::bpf_trace::{self, Purpose};
-use libbpf_rs::{KprobeMultiOpts, KprobeOpts, Object, ProgramMut};
+use libbpf_rs::{KprobeOpts, Object, ProgramMut};
 use pktrail_core::Result;
 use pktrail_core::trail::point::{self, Attach};
 use pktrail_core::trail::{Layer, PointId, SkbAt};
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -162,15 +163,25 @@ impl Method {
     }
 
     /// Whether the kernel takes a program of this kind, for a function of its own.
-    fn is_taken(self, function: u32) -> std::io::Result<()> {
+    fn is_taken(self, function: Option<&Chosen>) -> std::io::Result<()> {
         let (program_type, attach_type, function) = match self {
             Self::Fentry => (
                 bpf_trace::PROGRAM_TRACING,
                 bpf_trace::ATTACH_FENTRY,
-                function,
+                function.map_or(0, |chosen| chosen.function.id),
             ),
-            Self::KprobeMulti => (bpf_trace::PROGRAM_KPROBE, bpf_trace::ATTACH_KPROBE_MULTI, 0),
-            Self::Kprobe => (bpf_trace::PROGRAM_KPROBE, 0, 0),
+            Self::KprobeMulti => {
+                has_kprobes()?;
+                let name = function.map_or("kfree_skbmem", |chosen| &chosen.name);
+                return bpf_trace::are_many_taken(&CString::new(name)?).map_err(|cause| {
+                    let what = format!("{cause} (Linux 5.18 with CONFIG_FPROBE)");
+                    std::io::Error::new(cause.kind(), what)
+                });
+            }
+            Self::Kprobe => {
+                has_kprobes()?;
+                (bpf_trace::PROGRAM_KPROBE, 0, 0)
+            }
         };
         bpf_trace::is_taken(Purpose {
             program_type,
@@ -186,11 +197,8 @@ impl Method {
         functions: &Functions,
         wanted: Option<Self>,
     ) -> std::result::Result<Self, String> {
-        let own = functions
-            .chosen
-            .iter()
-            .find(|c| c.function.module.is_none());
-        let own = own.map_or(0, |chosen| chosen.function.id);
+        let mut own = functions.chosen.iter();
+        let own = own.find(|chosen| chosen.is_in_kernel());
         let few = functions.chosen.len() <= MOST_TRAMPOLINES;
         let order = match (wanted, few) {
             (Some(method), _) => vec![method],
@@ -199,11 +207,7 @@ impl Method {
         };
         let mut refusals = Vec::new();
         for method in order {
-            let possible = match method {
-                Self::Fentry => method.is_taken(own),
-                _ => has_kprobes().and_then(|()| method.is_taken(0)),
-            };
-            match possible {
+            match method.is_taken(own) {
                 Ok(()) => return Ok(method),
                 Err(cause) => refusals.push(format!("{}: {cause}", method.name())),
             }
@@ -221,7 +225,7 @@ fn has_kprobes() -> std::io::Result<()> {
 #[derive(Default)]
 pub(super) struct Attached {
     pub(super) links: Vec<OwnedFd>,
-    pub(super) multi: Vec<libbpf_rs::Link>,
+    pub(super) probes: Vec<libbpf_rs::Link>,
     pub(super) points: Vec<PointId>,
     pub(super) refused: Vec<(String, String)>,
 }
@@ -306,14 +310,14 @@ fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) 
     if chosen.is_empty() {
         return;
     }
-    let options = KprobeMultiOpts {
-        symbols: chosen.iter().map(|one| one.name.clone()).collect(),
-        cookies: chosen.iter().map(|one| one.cookie()).collect(),
-        ..KprobeMultiOpts::default()
-    };
-    match (program.attach_kprobe_multi_with_opts(options), chosen) {
+    let named = |one: &&Chosen| Some((CString::new(one.name.as_str()).ok()?, one.cookie()));
+    let functions: Vec<(CString, u64)> = chosen.iter().filter_map(named).collect();
+    match (
+        bpf_trace::link_functions(program.as_fd(), &functions),
+        chosen,
+    ) {
         (Ok(link), _) => {
-            attached.multi.push(link);
+            attached.links.push(link);
             attached.points.extend(chosen.iter().map(|one| one.point));
         }
         (Err(cause), [one]) => attached.refused.push((one.name.clone(), cause.to_string())),
@@ -333,7 +337,7 @@ fn breakpoints(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attac
         };
         match program.attach_kprobe_with_opts(false, &one.name, options) {
             Ok(link) => {
-                attached.multi.push(link);
+                attached.probes.push(link);
                 attached.points.push(one.point);
             }
             Err(cause) => attached.refused.push((one.name.clone(), cause.to_string())),

@@ -141,7 +141,7 @@ impl Loaded {
             plan.attached
                 .extend(attached.points.into_iter().map(|point| (point, 1)));
             plan.refused.extend(attached.refused);
-            links.links.extend(attached.multi);
+            links.links.extend(attached.probes);
             links.descriptors.extend(attached.links);
         }
         Ok(links)
