@@ -18,6 +18,7 @@ pub(crate) const PROGRAM_TRACING: u32 = 26;
 pub(crate) const PROGRAM_NETFILTER: u32 = 32;
 /// Of `enum bpf_attach_type`.
 pub(crate) const ATTACH_FENTRY: u32 = 24;
+pub(crate) const ATTACH_FEXIT: u32 = 25;
 pub(crate) const ATTACH_KPROBE_MULTI: u32 = 42;
 pub(crate) const ATTACH_NETFILTER: u32 = 45;
 
@@ -151,12 +152,17 @@ fn nothing(value: i32) -> [bpf_insn; 2] {
     [set, exit]
 }
 
-/// Runs a tracing program at its function until the descriptor is closed. It is told `cookie`.
-pub(crate) fn link_function(program: BorrowedFd<'_>, cookie: u64) -> io::Result<OwnedFd> {
+/// Runs a tracing program at the entry (`ATTACH_FENTRY`) or exit of its function until the
+/// descriptor is closed. It is told `cookie`.
+pub(crate) fn link_function(
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+    cookie: u64,
+) -> io::Result<OwnedFd> {
     let mut attribute = LinkTracing {
         program: program.as_raw_fd().cast_unsigned(),
         target: 0,
-        attach_type: ATTACH_FENTRY,
+        attach_type,
         flags: 0,
         target_function: 0,
         unused: 0,

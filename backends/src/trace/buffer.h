@@ -33,7 +33,9 @@ enum {
 	HOOK_OUTPUT = 3,
 };
 
-/* What a program knows of the event; the rest is read from the buffer. */
+/* What a program knows of the event; the rest is read from the buffer. For KIND_JUDGED, `value` and
+ * `context` are the addresses of the names of table and chain: more would not fit the stack.
+ */
 struct place {
 	u64 skb;
 	/* The device, where the buffer's own does not tell. */
@@ -123,6 +125,16 @@ INLINE int is_of_task(const struct place *place)
 
 	bpf_probe_read_kernel(&context, sizeof(context), &place->context);
 	return context - stack < 16384;
+}
+
+/* Which table and chain judges the packet. The name of the table goes over two numbers. */
+INLINE void read_judge(struct record *record, const struct place *place)
+{
+	record->value = 0;
+	if (place->value)
+		bpf_probe_read_kernel_str(&record->value, 16, (void *)place->value);
+	if (place->context)
+		bpf_probe_read_kernel_str(record->process_name, 16, (void *)place->context);
 }
 
 INLINE void read_task(struct record *record, const struct place *place)

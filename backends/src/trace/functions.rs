@@ -3,7 +3,7 @@
 //! Owns the choice between the methods and what a program is told of its function (the cookie).
 //! Where a function has its buffer is read from BTF, not from the table of points.
 
-use super::btf::{self, Function};
+use super::btf::{self, Function, Returns};
 use super::slot;
 use crate::sys::bpf_trace::{self, Purpose};
 use libbpf_rs::{KprobeOpts, Object, ProgramMut};
@@ -31,6 +31,12 @@ const RECEIVED: [&str; 7] = [
 const ROLE_RECEIVED: u64 = 1;
 const ROLE_NO_DEVICE: u64 = 4;
 const ROLE_PICKS: u64 = 8;
+/// Of `enum returns` in `choose.h`.
+const SIGNED: u64 = 1 << 24;
+const ADDRESS: u64 = 1 << 25;
+const PIECES: u64 = 1 << 26;
+/// The program in `trace.bpf.c` that runs where a function returns.
+pub(super) const AT_EXIT: &str = "fn_exit";
 
 /// A function that is to be attached to.
 #[derive(Debug)]
@@ -101,8 +107,9 @@ impl Chosen {
         self.function.module.is_none()
     }
 
-    /// What the program is told: slot, role, kind of argument, its number from 0, an offset.
-    fn cookie(&self) -> u64 {
+    /// What the program at the entry is told (`SLOT` and the following in `trace.bpf.c`). `exits`
+    /// says whether the exit is watched.
+    fn cookie(&self, exits: bool) -> u64 {
         let (way, number) = match self.function.skb {
             SkbAt::Behind(number) => (1, number),
             SkbAt::Member(number) => (2, number),
@@ -125,9 +132,42 @@ impl Chosen {
         }
         u64::from(slot::of_function(self.point))
             | role << 16
+            | u64::from(self.function.state & 15) << 24
+            | self.judge() << 28
+            | u64::from(exits) << 30
             | way << 32
             | u64::from(number.saturating_sub(1)) << 40
             | u64::from(self.function.offset) << 48
+    }
+
+    /// `enum table` of `choose.h`: whether an argument tells the table. Before Linux 5.16 it came
+    /// behind the buffer, and is left alone.
+    fn judge(&self) -> u64 {
+        match self.name.as_str() {
+            "ipt_do_table" | "ip6t_do_table" | "arpt_do_table" => {
+                u64::from(self.function.skb == SkbAt::Argument(2))
+            }
+            "nft_do_chain" => 2,
+            _ => 0,
+        }
+    }
+
+    /// What the program at the exit is told (`enum returns` in `choose.h`). `None` if it is not
+    /// watched.
+    fn exit_cookie(&self) -> Option<u64> {
+        let row = self.point.point()?;
+        if !row.attach.contains(&Attach::Fexit) {
+            return None;
+        }
+        let (shift, what) = match self.function.returns {
+            Returns::Nothing => return None,
+            Returns::Number { bits, signed } => {
+                (64 - u64::from(bits), if signed { SIGNED } else { 0 })
+            }
+            Returns::Buffer if row.returns == point::Returns::Pieces => (0, ADDRESS | PIECES),
+            Returns::Address | Returns::Buffer => (0, ADDRESS),
+        };
+        Some(u64::from(slot::of_function(self.point)) | shift << 16 | what)
     }
 }
 
@@ -227,6 +267,8 @@ pub(super) struct Attached {
     pub(super) links: Vec<OwnedFd>,
     pub(super) probes: Vec<libbpf_rs::Link>,
     pub(super) points: Vec<PointId>,
+    /// Of these, how many tell what they return.
+    pub(super) exits: usize,
     pub(super) refused: Vec<(String, String)>,
 }
 
@@ -238,7 +280,12 @@ pub(super) fn attach(object: &Object, functions: &Functions, method: Method) -> 
         return attached;
     };
     match method {
-        Method::Fentry => trampolines(&program, &functions.chosen, &mut attached),
+        Method::Fentry => {
+            let mut exits = object.progs_mut();
+            let exit = exits.find(|program| program.name() == AT_EXIT);
+            let exit = exit.filter(|program| program.autoload());
+            trampolines(&program, exit.as_ref(), &functions.chosen, &mut attached);
+        }
         Method::KprobeMulti => {
             let traceable = traceable();
             let (can, cannot): (Vec<&Chosen>, Vec<&Chosen>) = functions
@@ -266,26 +313,50 @@ fn traceable() -> Option<std::collections::HashSet<String>> {
     Some(text.lines().filter_map(name).collect())
 }
 
-fn trampolines(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
+/// A program of its own for each function, and one more where it returns.
+fn trampolines(
+    entry: &ProgramMut<'_>,
+    exit: Option<&ProgramMut<'_>>,
+    chosen: &[Chosen],
+    attached: &mut Attached,
+) {
     let modules = modules();
     for one in chosen {
         let module = one.function.module.as_deref();
-        let types = module.map(|name| modules.get(name));
-        let result = match types {
-            Some(None) => Err(std::io::Error::other("its module has no types here")),
-            types => {
-                let purpose = Purpose {
-                    program_type: bpf_trace::PROGRAM_TRACING,
-                    attach_type: bpf_trace::ATTACH_FENTRY,
-                    function: one.function.id,
-                    module: types.flatten().map(OwnedFd::as_fd),
-                };
-                bpf_trace::load_for(purpose, program.insns())
-                    .and_then(|program| bpf_trace::link_function(program.as_fd(), one.cookie()))
+        let types = match module.map(|name| modules.get(name)) {
+            Some(None) => {
+                let why = "its module has no types here".to_owned();
+                attached.refused.push((one.name.clone(), why));
+                continue;
             }
+            types => types.flatten(),
         };
-        match result {
+        let run = |program: &ProgramMut<'_>, attach_type, cookie| {
+            let purpose = Purpose {
+                program_type: bpf_trace::PROGRAM_TRACING,
+                attach_type,
+                function: one.function.id,
+                module: types.map(OwnedFd::as_fd),
+            };
+            let program = bpf_trace::load_for(purpose, program.insns())?;
+            bpf_trace::link_function(program.as_fd(), attach_type, cookie)
+        };
+        // The exit first: an entry that nobody waits for would be remembered.
+        let exit = exit.zip(one.exit_cookie());
+        let exit = exit.map(|(program, cookie)| run(program, bpf_trace::ATTACH_FEXIT, cookie));
+        let exit = exit.and_then(|exit| match exit {
+            Ok(link) => Some(link),
+            Err(cause) => {
+                let what = format!("the exit of {}", one.name);
+                attached.refused.push((what, cause.to_string()));
+                None
+            }
+        });
+        let cookie = one.cookie(exit.is_some());
+        match run(entry, bpf_trace::ATTACH_FENTRY, cookie) {
             Ok(link) => {
+                attached.exits += usize::from(exit.is_some());
+                attached.links.extend(exit);
                 attached.links.push(link);
                 attached.points.push(one.point);
             }
@@ -310,7 +381,7 @@ fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) 
     if chosen.is_empty() {
         return;
     }
-    let named = |one: &&Chosen| Some((CString::new(one.name.as_str()).ok()?, one.cookie()));
+    let named = |one: &&Chosen| Some((CString::new(one.name.as_str()).ok()?, one.cookie(false)));
     let functions: Vec<(CString, u64)> = chosen.iter().filter_map(named).collect();
     match (
         bpf_trace::link_functions(program.as_fd(), &functions),
@@ -332,7 +403,7 @@ fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) 
 fn breakpoints(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
     for one in chosen {
         let options = KprobeOpts {
-            cookie: one.cookie(),
+            cookie: one.cookie(false),
             ..KprobeOpts::default()
         };
         match program.attach_kprobe_with_opts(false, &one.name, options) {

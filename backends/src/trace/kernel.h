@@ -41,7 +41,9 @@ static u64 (*const bpf_get_current_task)(void) = (void *)35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *)80;
 static long (*const bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static u64 (*const bpf_get_attach_cookie)(void *context) = (void *)174;
+static long (*const bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) = (void *)115;
 static long (*const bpf_get_func_arg)(void *context, u32 number, u64 *value) = (void *)183;
+static long (*const bpf_get_func_ret)(void *context, u64 *value) = (void *)184;
 static void *(*const bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 
@@ -181,6 +183,24 @@ struct nf_hook_state {
 	struct net_device *in;
 	struct net_device *out;
 	struct net *net;
+};
+
+/* Of modules, which may not be there. */
+struct xt_table {
+	const char name[32];
+};
+
+struct nft_table {
+	char *name;
+};
+
+struct nft_chain {
+	struct nft_table *table;
+	char *name;
+};
+
+struct nft_pktinfo {
+	const struct nf_hook_state *state;
 };
 
 /* Two numbers of 64 bits. */

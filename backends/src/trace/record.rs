@@ -3,7 +3,8 @@
 //! Owns the layout of `struct record` in `record.h`.
 
 use super::slot;
-use pktrail_core::trail::{Checksum, Event, Happening, Name, Packet, Process};
+use pktrail_core::trail::hook::Hook;
+use pktrail_core::trail::{Checksum, Event, Happening, Name, Packet, Process, Returned};
 
 /// Bytes before the headers of the packet.
 const HEAD: usize = 152;
@@ -14,6 +15,9 @@ const DROPPED: u8 = 1;
 const RETURNED: u8 = 2;
 const MADE_FROM: u8 = 3;
 const MERGED: u8 = 4;
+const JUDGED: u8 = 5;
+/// Of the families that number their hooks alike: `NFPROTO_IPV4`, `NFPROTO_BRIDGE`, `NFPROTO_IPV6`.
+const FAMILIES: [u8; 3] = [2, 7, 10];
 
 /// One record, apart from what an [`Event`] holds already.
 pub(super) struct Record<'a> {
@@ -75,9 +79,11 @@ impl<'a> Record<'a> {
         event.packet = Packet::read(network, event.length);
         event.process = process(bytes)?;
         event.happening = match kind {
-            RETURNED => Happening::Returned {
-                value: value.cast_signed(),
-            },
+            RETURNED => Happening::Returned(match word(bytes, 84)? {
+                0 => Returned::Number(value.cast_signed()),
+                _ => Returned::Address(value),
+            }),
+            JUDGED => judged(bytes)?,
             MADE_FROM => Happening::MadeFrom { parent: value },
             MERGED => Happening::MergedInto { target: value },
             _ => Happening::Seen,
@@ -91,6 +97,17 @@ impl<'a> Record<'a> {
             device_type: half(bytes, 104)?,
         })
     }
+}
+
+/// Whose judgement it is: the names lie where other records have numbers and a process.
+fn judged(bytes: &[u8]) -> Option<Happening> {
+    let number = usize::from(*bytes.get(111)?);
+    let known = FAMILIES.contains(bytes.get(112)?);
+    Some(Happening::Judged {
+        hook: Hook::ALL.get(number).copied().filter(|_| known),
+        table: Name::new(bytes.get(32..48)?),
+        chain: Name::new(bytes.get(136..152)?),
+    })
 }
 
 /// The task, if the programs found that it runs for itself.

@@ -2,6 +2,7 @@
 //!
 //! Owns what a point reports. How it came out of the kernel is the source's.
 
+use super::hook::Hook;
 use super::packet::Packet;
 use super::point::PointId;
 use std::fmt;
@@ -34,6 +35,12 @@ impl Name {
             *to = *from;
         }
         Self(name)
+    }
+
+    /// Whether it is `name`, which may have been cut to fit.
+    pub fn is_start_of(&self, name: &str) -> bool {
+        let (own, name) = (self.as_str().as_bytes(), name.as_bytes());
+        name == own || own.len() == 15 && name.starts_with(own)
     }
 
     /// The name; `?` if it is no text.
@@ -178,11 +185,26 @@ pub enum Happening {
         /// The address of that buffer.
         target: u64,
     },
-    /// A function returned.
-    Returned {
-        /// What.
-        value: i64,
+    /// The function of an earlier event returned. Nothing else is known: the buffer may be gone.
+    Returned(Returned),
+    /// A hook of netfilter, or a table there, judges it.
+    Judged {
+        /// The hook, if it is one of the five.
+        hook: Option<Hook>,
+        /// The table; empty for a whole hook.
+        table: Name,
+        /// The chain; empty where tables have none of their own.
+        chain: Name,
     },
+}
+
+/// What a function returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Returned {
+    /// A number.
+    Number(i64),
+    /// An address, 0 for none.
+    Address(u64),
 }
 
 /// One packet at one point.

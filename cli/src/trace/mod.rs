@@ -263,7 +263,13 @@ fn say_plan(tracer: &Tracer, verbose: bool) {
     ));
     if plan.candidates > 0 {
         let attached = match plan.functions {
-            Some((method, count)) => format!("{count} attached by {}", method.name()),
+            Some((method, count)) => {
+                let exits = match plan.returning {
+                    0 => "none tells what it returns".to_owned(),
+                    returning => format!("{returning} tell what they return"),
+                };
+                format!("{count} attached by {} ({exits})", method.name())
+            }
             None => "none attached".to_owned(),
         };
         report::note(&format!(
