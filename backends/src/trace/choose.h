@@ -56,13 +56,15 @@ enum way {
 	WAY_MEMBER = 2,
 };
 
-/* Which argument of a function of netfilter, from 0, is a table or chain: as the kind less 1. */
+/* What an argument of a function tells beside the packet. */
 enum table {
 	TABLE_NONE = 0,
 	/* `struct xt_table`, the first. */
 	TABLE_XT = 1,
 	/* `struct nft_chain`, the second. */
 	TABLE_NFT = 2,
+	/* `struct ip_vs_conn`, the second. */
+	TABLE_IPVS = 3,
 };
 
 /* What a function returns. */

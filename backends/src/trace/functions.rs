@@ -140,14 +140,17 @@ impl Chosen {
             | u64::from(self.function.offset) << 48
     }
 
-    /// `enum table` of `choose.h`: whether an argument tells the table. Before Linux 5.16 it came
-    /// behind the buffer, and is left alone.
+    /// `enum table` of `choose.h`: what an argument tells beside the buffer. Before Linux 5.16
+    /// the table of iptables came behind it, and is left alone.
     fn judge(&self) -> u64 {
         match self.name.as_str() {
             "ipt_do_table" | "ip6t_do_table" | "arpt_do_table" => {
                 u64::from(self.function.skb == SkbAt::Argument(2))
             }
             "nft_do_chain" => 2,
+            name if name.starts_with("ip_vs_") => {
+                3 * u64::from(name.ends_with("_xmit") || name.ends_with("_xmit_v6"))
+            }
             _ => 0,
         }
     }

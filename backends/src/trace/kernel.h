@@ -91,6 +91,10 @@ extern void *bpf_cpumask_create(void) __attribute__((section(".ksyms"), weak));
 #define READ_ADDRESS(type, address, field) \
 	((u64)READ(timespec64, (address) + OFFSET(type, field), tv_sec))
 
+/* The same for a type of a module, to which no pointer can be made: the lowest 32 bits there. */
+#define READ_FAR(type, address, field) \
+	((u32)READ(timespec64, (address) + OFFSET(type, field), tv_sec))
+
 /* The same for a member of a few bits. */
 #define READ_BITS(type, address, field)                                        \
 	({                                                                     \
@@ -201,6 +205,20 @@ struct nft_chain {
 
 struct nft_pktinfo {
 	const struct nf_hook_state *state;
+};
+
+/* A connection of IPVS. */
+union nf_inet_addr {
+	u32 all[4];
+};
+
+struct ip_vs_conn {
+	u16 vport;
+	u16 dport;
+	u16 af;
+	union nf_inet_addr vaddr;
+	union nf_inet_addr daddr;
+	u32 flags;
 };
 
 /* Two numbers of 64 bits. */

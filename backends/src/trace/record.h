@@ -21,6 +21,11 @@ enum kind {
 	 * name of the table and `process_name` that of its chain, where they are known.
 	 */
 	KIND_JUDGED = 5,
+	/* IPVS sends it to a server: `value` and `cgroup` are the address of the server and
+	 * `process_name` that of the service, `reason` their ports (server, service), as in the frame;
+	 * `hook` is how it is sent, `family` theirs.
+	 */
+	KIND_BALANCED = 6,
 };
 
 struct record {

@@ -182,6 +182,8 @@ NOINLINE int report(struct place *place)
 	read_whereabouts(&record, place);
 	if (place->kind == KIND_JUDGED)
 		read_judge(&record, place);
+	else if (place->kind == KIND_BALANCED)
+		read_server(&record, place->value);
 	else
 		read_task(&record, place);
 	record.link_bytes = bytes.link;

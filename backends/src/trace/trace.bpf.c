@@ -151,6 +151,8 @@ GAP(8)
 #define JUDGE(cookie) ((cookie) >> 28 & 3)
 #define EXITS(cookie) ((cookie) >> 30 & 1)
 #define WAY(cookie) ((u8)((cookie) >> 32))
+/* The number of the argument that tells the table, from 0. */
+#define TABLE(cookie) (JUDGE(cookie) == TABLE_XT ? 0 : 1)
 #define BUFFER(cookie) ((cookie) >> 40 & 0xff)
 #define BEHIND(cookie) ((cookie) >> 48)
 
@@ -173,6 +175,9 @@ INLINE void read_table(struct place *place, u64 cookie, u64 table)
 		place->context = READ_ADDRESS(nft_chain, table, name);
 		table = READ_ADDRESS(nft_chain, table, table);
 		place->value = READ_ADDRESS(nft_table, table, name);
+	} else if (JUDGE(cookie) == TABLE_IPVS) {
+		place->value = table;
+		place->kind = KIND_BALANCED;
 	}
 }
 
@@ -218,7 +223,7 @@ INLINE void observe_probe(void *ctx)
 	if (STATE(cookie))
 		read_state(&place, argument_of(ctx, STATE(cookie) - 1));
 	if (JUDGE(cookie))
-		read_table(&place, cookie, argument_of(ctx, JUDGE(cookie) - 1));
+		read_table(&place, cookie, argument_of(ctx, TABLE(cookie)));
 	observe(&place);
 }
 
@@ -274,7 +279,7 @@ SEC("fentry/ip_rcv") int fn_entry(void *ctx)
 		read_state(&place, argument);
 	}
 	if (JUDGE(cookie)) {
-		bpf_get_func_arg(ctx, JUDGE(cookie) - 1, &argument);
+		bpf_get_func_arg(ctx, TABLE(cookie), &argument);
 		read_table(&place, cookie, argument);
 	}
 	if (observe(&place) && EXITS(cookie))

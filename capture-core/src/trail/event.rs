@@ -6,6 +6,7 @@ use super::hook::Hook;
 use super::packet::Packet;
 use super::point::PointId;
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -196,6 +197,55 @@ pub enum Happening {
         /// The chain; empty where tables have none of their own.
         chain: Name,
     },
+    /// IPVS sends it to a server.
+    Balanced {
+        /// The virtual service.
+        service: SocketAddr,
+        /// The server that was chosen.
+        server: SocketAddr,
+        /// How.
+        forwarding: Forwarding,
+    },
+}
+
+/// How IPVS sends to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Forwarding {
+    /// The destination is rewritten, and answers come back this way.
+    Nat,
+    /// The server is this host.
+    Local,
+    /// The packet is wrapped.
+    Tunnel,
+    /// To the server's link address: nothing is rewritten.
+    Direct,
+    /// Not at all: it goes to its destination.
+    Bypass,
+}
+
+impl Forwarding {
+    /// From the kernel's number (`IP_VS_CONN_F_FWD_MASK`, include/uapi/linux/ip_vs.h).
+    pub fn from_kernel(number: u8) -> Self {
+        match number & 7 {
+            0 => Self::Nat,
+            1 => Self::Local,
+            2 => Self::Tunnel,
+            3 => Self::Direct,
+            _ => Self::Bypass,
+        }
+    }
+
+    /// The name, as ipvsadm's manual has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nat => "NAT",
+            Self::Local => "local",
+            Self::Tunnel => "tunnel",
+            Self::Direct => "direct routing",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// What a function returned.

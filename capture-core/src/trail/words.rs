@@ -259,6 +259,14 @@ pub fn remarks(hop: &Hop, before: Option<&Hop>) -> Vec<String> {
     said.extend(hop.changes.iter().map(change));
     match &event.happening {
         Happening::Judged { hook, table, chain } => said.extend(judge(*hook, table, chain)),
+        Happening::Balanced {
+            service,
+            server,
+            forwarding,
+        } => said.push(format!(
+            "service {service} → server {server} by {}",
+            forwarding.name()
+        )),
         Happening::MadeFrom { .. } => said.push("made from another buffer".to_owned()),
         Happening::MergedInto { .. } => said.push("merged into another buffer".to_owned()),
         Happening::Dropped { .. } | Happening::Seen | Happening::Returned(_) => {}

@@ -87,6 +87,18 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
     let event = &hop.event;
     let (hook, table, chain) = judge(event);
     let returned = hop.returned.map(|value| returned(event.point, value));
+    let balanced = match &event.happening {
+        Happening::Balanced {
+            service,
+            server,
+            forwarding,
+        } => Some(json!({
+            "service": service.to_string(),
+            "server": server.to_string(),
+            "forwarding": forwarding.name(),
+        })),
+        _ => None,
+    };
     json!({
         "time": report::time(event.time_ns),
         "since_ns": hop.since_ns,
@@ -108,6 +120,7 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         "queue": event.queue,
         "headers": event.packet.as_ref().map(headers),
         "returned": returned,
+        "balanced": balanced,
         "changes": hop.changes.iter().map(change).collect::<Vec<_>>(),
         "late": hop.late,
     })
