@@ -7,6 +7,7 @@ use super::btf::{self, Function, Returns};
 use super::slot;
 use crate::sys::bpf_trace::{self, Purpose};
 use libbpf_rs::{KprobeOpts, Object, ProgramMut};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pktrail_core::Result;
 use pktrail_core::trail::point::{self, Attach};
 use pktrail_core::trail::{Layer, PointId, SkbAt};
@@ -17,6 +18,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// Functions for which a trampoline each is made; for more, one link serves all.
 const MOST_TRAMPOLINES: usize = 300;
+/// Descriptors of the process, at most.
+const MOST_OPEN: u64 = 65_536;
 /// At these the network header is not where the buffer says: the packet begins at data.
 const RECEIVED: [&str; 7] = [
     "netif_rx_internal",
@@ -323,6 +326,7 @@ fn trampolines(
     chosen: &[Chosen],
     attached: &mut Attached,
 ) {
+    make_room();
     let modules = modules();
     for one in chosen {
         let module = one.function.module.as_deref();
@@ -368,6 +372,14 @@ fn trampolines(
     }
 }
 
+/// A trampoline holds two descriptors, and so does a breakpoint: with hundreds the usual limit of
+/// 1,024 is over. It is raised as far as the process may.
+fn make_room() {
+    if let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, now.max(most.min(MOST_OPEN)), most);
+    }
+}
+
 /// The types of modules by name.
 fn modules() -> HashMap<String, OwnedFd> {
     let infos = libbpf_rs::query::BtfInfoIter::default();
@@ -404,6 +416,7 @@ fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) 
 }
 
 fn breakpoints(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
+    make_room();
     for one in chosen {
         let options = KprobeOpts {
             cookie: one.cookie(false),
