@@ -166,7 +166,7 @@ fn a_rule_that_drops_is_named_by_hook_and_table() {
         panic!("{trail:#?}")
     };
     assert_eq!(dropped.reason, "NETFILTER_DROP");
-    assert_eq!(dropped.hook, Some(("input", "filter")));
+    assert_eq!(dropped.hook, Some(("input", "filter".to_owned())));
     let hook = trail.hops.iter().rev().nth(1).map(|hop| hop.event.point);
     assert_eq!(hook.map(|point| point.name()), Some("nf:input:-149"));
 }

@@ -5,8 +5,9 @@
 
 use super::bpf::{PROGRAM_LOAD, descriptor};
 use libbpf_rs::libbpf_sys::bpf_insn;
+use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 const LINK_CREATE: libc::c_int = 28;
 const BTF_GET_FD_BY_ID: libc::c_int = 19;
@@ -17,6 +18,7 @@ pub(crate) const PROGRAM_TRACING: u32 = 26;
 pub(crate) const PROGRAM_NETFILTER: u32 = 32;
 /// Of `enum bpf_attach_type`.
 pub(crate) const ATTACH_FENTRY: u32 = 24;
+pub(crate) const ATTACH_FEXIT: u32 = 25;
 pub(crate) const ATTACH_KPROBE_MULTI: u32 = 42;
 pub(crate) const ATTACH_NETFILTER: u32 = 45;
 
@@ -70,6 +72,20 @@ struct LinkTracing {
     cookie: u64,
 }
 
+/// The part for BPF_LINK_CREATE with a program for many functions.
+#[repr(C)]
+struct LinkMany {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+    how: u32,
+    count: u32,
+    names: u64,
+    addresses: u64,
+    cookies: u64,
+}
+
 /// The part for BPF_BTF_GET_FD_BY_ID.
 #[repr(C)]
 struct ById {
@@ -117,25 +133,36 @@ pub(crate) fn load_for(purpose: Purpose<'_>, instructions: &[bpf_insn]) -> io::R
 
 /// Whether the kernel takes a program that does nothing for this purpose.
 pub(crate) fn is_taken(purpose: Purpose<'_>) -> io::Result<()> {
-    // What a netfilter program returns must be a verdict; others may return it as well.
-    let accept = bpf_insn {
+    // What a netfilter program returns must be a verdict.
+    let accept = i32::from(purpose.program_type == PROGRAM_NETFILTER);
+    load_for(purpose, &nothing(accept)).map(drop)
+}
+
+/// Instructions that only return `value`.
+fn nothing(value: i32) -> [bpf_insn; 2] {
+    let set = bpf_insn {
         code: 0xb4,
-        imm: i32::from(purpose.program_type == PROGRAM_NETFILTER),
+        imm: value,
         ..bpf_insn::default()
     };
     let exit = bpf_insn {
         code: 0x95,
         ..bpf_insn::default()
     };
-    load_for(purpose, &[accept, exit]).map(drop)
+    [set, exit]
 }
 
-/// Runs a tracing program at its function until the descriptor is closed. It is told `cookie`.
-pub(crate) fn link_function(program: BorrowedFd<'_>, cookie: u64) -> io::Result<OwnedFd> {
+/// Runs a tracing program at the entry (`ATTACH_FENTRY`) or exit of its function until the
+/// descriptor is closed. It is told `cookie`.
+pub(crate) fn link_function(
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+    cookie: u64,
+) -> io::Result<OwnedFd> {
     let mut attribute = LinkTracing {
         program: program.as_raw_fd().cast_unsigned(),
         target: 0,
-        attach_type: ATTACH_FENTRY,
+        attach_type,
         flags: 0,
         target_function: 0,
         unused: 0,
@@ -144,6 +171,42 @@ pub(crate) fn link_function(program: BorrowedFd<'_>, cookie: u64) -> io::Result<
     // SAFETY: `LinkTracing` is that part of the union, without addresses; the command returns a
     // new descriptor.
     unsafe { descriptor(LINK_CREATE, &mut attribute) }
+}
+
+/// Runs a program at all functions of these names until the descriptor is closed. At each it is
+/// told the cookie of the same place.
+pub(crate) fn link_functions(
+    program: BorrowedFd<'_>,
+    functions: &[(CString, u64)],
+) -> io::Result<OwnedFd> {
+    let names: Vec<*const libc::c_char> = functions.iter().map(|(name, _)| name.as_ptr()).collect();
+    let cookies: Vec<u64> = functions.iter().map(|(_, cookie)| *cookie).collect();
+    let mut attribute = LinkMany {
+        program: program.as_raw_fd().cast_unsigned(),
+        target: 0,
+        attach_type: ATTACH_KPROBE_MULTI,
+        flags: 0,
+        how: 0,
+        count: u32::try_from(functions.len()).map_err(io::Error::other)?,
+        names: names.as_ptr() as u64,
+        addresses: 0,
+        cookies: cookies.as_ptr() as u64,
+    };
+    // SAFETY: `LinkMany` is that part of the union; its addresses are of `count` C strings and
+    // `count` numbers, which are alive here. The command returns a new descriptor.
+    unsafe { descriptor(LINK_CREATE, &mut attribute) }
+}
+
+/// Whether the kernel lets one link run a program at many functions, tried at `function`. It may
+/// take the program and refuse that (CONFIG_FPROBE).
+pub(crate) fn are_many_taken(function: &CStr) -> io::Result<()> {
+    let purpose = Purpose {
+        program_type: PROGRAM_KPROBE,
+        attach_type: ATTACH_KPROBE_MULTI,
+        ..Purpose::default()
+    };
+    let program = load_for(purpose, &nothing(0))?;
+    link_functions(program.as_fd(), &[(function.to_owned(), 0)]).map(drop)
 }
 
 /// The types of a module, by the kernel's number for them.

@@ -45,6 +45,23 @@ pub(super) struct Function {
     pub(super) module: Option<String>,
     /// The number of the type, among those of the kernel or the module.
     pub(super) id: u32,
+    /// The argument that is the state of a netfilter hook, from 1; 0 for none.
+    pub(super) state: u8,
+    pub(super) returns: Returns,
+}
+
+/// What a function returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Returns {
+    #[default]
+    Nothing,
+    Number {
+        bits: u32,
+        signed: bool,
+    },
+    Address,
+    /// A buffer, or the first of a list.
+    Buffer,
 }
 
 /// One file of types.
@@ -190,10 +207,38 @@ impl Types {
     }
 
     fn is_skb(&self, base: Option<&Self>, id: u32) -> bool {
+        self.is_struct(base, id, "sk_buff")
+    }
+
+    fn is_struct(&self, base: Option<&Self>, id: u32, name: &str) -> bool {
         let found = self.plain(base, id);
         found.is_some_and(|(file, found)| {
-            found.kind == STRUCT && file.name(base, found.name) == "sk_buff"
+            found.kind == STRUCT && file.name(base, found.name) == name
         })
+    }
+
+    /// Whether it is a pointer to the state of a hook.
+    fn is_state(&self, base: Option<&Self>, id: u32) -> bool {
+        let pointer = self.plain(base, id).filter(|(_, t)| t.kind == PTR);
+        pointer.is_some_and(|(_, pointer)| self.is_struct(base, pointer.of, "nf_hook_state"))
+    }
+
+    fn returns(&self, base: Option<&Self>, id: u32) -> Returns {
+        let Some((file, found)) = self.plain(base, id) else {
+            return Returns::Nothing;
+        };
+        let bits = found.of.saturating_mul(8);
+        match found.kind {
+            PTR if self.is_skb(base, found.of) => Returns::Buffer,
+            PTR => Returns::Address,
+            INT | ENUM if matches!(bits, 8..=64) => Returns::Number {
+                bits,
+                // The lowest bit of an integer's encoding.
+                signed: found.kind == INT
+                    && word(&file.bytes, found.at).is_some_and(|encoding| encoding >> 24 & 1 == 1),
+            },
+            _ => Returns::Nothing,
+        }
     }
 
     /// What an argument of this type holds: the way to the buffer, and an offset.
@@ -231,10 +276,16 @@ impl Types {
             let Some(Some((file, proto))) = proto else {
                 continue;
             };
-            let ways = (1_u8..=proto.count.min(12) as u8).filter_map(|number| {
+            let argument = |number: u8| {
                 let at = proto.at + usize::from(number - 1) * 8;
-                self.way(base, word(&file.bytes, at + 4)?, number)
-            });
+                word(&file.bytes, at + 4)
+            };
+            let numbers = 1_u8..=proto.count.min(12) as u8;
+            let ways = numbers
+                .clone()
+                .filter_map(|number| self.way(base, argument(number)?, number));
+            let is_state =
+                |number: &u8| argument(*number).is_some_and(|id| self.is_state(base, id));
             // Where there are several, the first that is a buffer itself.
             let best = ways.min_by_key(|(skb, _)| match skb {
                 SkbAt::Argument(_) => 0,
@@ -248,6 +299,8 @@ impl Types {
                     offset,
                     module: module.map(str::to_owned),
                     id,
+                    state: numbers.clone().find(is_state).unwrap_or(0),
+                    returns: self.returns(base, proto.of),
                 });
             }
         }
@@ -268,6 +321,14 @@ mod tests {
         assert_eq!(at("skb_copy"), Some(SkbAt::Argument(1)));
         assert_eq!(at("__netif_receive_skb_core"), Some(SkbAt::Behind(1)));
         assert!(functions.len() > 2000, "{}", functions.len());
+        let returns = |name: &str| functions.get(name).map(|function| function.returns);
+        let number = |bits, signed| Some(Returns::Number { bits, signed });
+        assert_eq!(returns("ip_rcv"), number(32, true));
+        assert_eq!(returns("nf_conntrack_in"), number(32, false));
+        assert_eq!(returns("skb_clone"), Some(Returns::Buffer));
+        assert_eq!(returns("kfree_skbmem"), Some(Returns::Nothing));
+        let state = functions.get("nf_hook_slow").map(|function| function.state);
+        assert_eq!(state, Some(2));
     }
 
     #[test]

@@ -33,7 +33,10 @@ enum {
 	HOOK_OUTPUT = 3,
 };
 
-/* What a program knows of the event; the rest is read from the buffer. */
+/* What a program knows of the event; the rest is read from the buffer. For KIND_JUDGED, `value` and
+ * `context` are the addresses of the names of table and chain, for KIND_BALANCED `value` is that of
+ * the connection: more would not fit the stack.
+ */
 struct place {
 	u64 skb;
 	/* The device, where the buffer's own does not tell. */
@@ -123,6 +126,39 @@ INLINE int is_of_task(const struct place *place)
 
 	bpf_probe_read_kernel(&context, sizeof(context), &place->context);
 	return context - stack < 16384;
+}
+
+/* Which table and chain judges the packet. The name of the table goes over two numbers. */
+INLINE void read_judge(struct record *record, const struct place *place)
+{
+	record->value = 0;
+	if (place->value)
+		bpf_probe_read_kernel_str(&record->value, 16, (void *)place->value);
+	if (place->context)
+		bpf_probe_read_kernel_str(record->process_name, 16, (void *)place->context);
+}
+
+/* The lowest bits of a connection's flags (include/uapi/linux/ip_vs.h). */
+#define FORWARD_MASK 7
+
+/* Which server IPVS chose. An address goes over two numbers. */
+INLINE void read_server(struct record *record, u64 connection)
+{
+	u64 *service = (u64 *)record->process_name;
+	u64 at;
+
+	if (!EXISTS(ip_vs_conn, daddr))
+		return;
+	at = connection + OFFSET(ip_vs_conn, daddr);
+	record->value = READ(timespec64, at, tv_sec);
+	record->cgroup = READ(timespec64, at, tv_nsec);
+	at = connection + OFFSET(ip_vs_conn, vaddr);
+	service[0] = READ(timespec64, at, tv_sec);
+	service[1] = READ(timespec64, at, tv_nsec);
+	record->reason = READ_FAR(ip_vs_conn, connection, dport) & 0xffff;
+	record->reason |= READ_FAR(ip_vs_conn, connection, vport) << 16;
+	record->family = READ_FAR(ip_vs_conn, connection, af);
+	record->hook = READ_FAR(ip_vs_conn, connection, flags) & FORWARD_MASK;
 }
 
 INLINE void read_task(struct record *record, const struct place *place)

@@ -56,6 +56,24 @@ enum way {
 	WAY_MEMBER = 2,
 };
 
+/* What an argument of a function tells beside the packet. */
+enum table {
+	TABLE_NONE = 0,
+	/* `struct xt_table`, the first. */
+	TABLE_XT = 1,
+	/* `struct nft_chain`, the second. */
+	TABLE_NFT = 2,
+	/* `struct ip_vs_conn`, the second. */
+	TABLE_IPVS = 3,
+};
+
+/* What a function returns. */
+enum returns {
+	RETURNS_SIGNED = 1 << 24,
+	RETURNS_ADDRESS = 1 << 25,
+	RETURNS_PIECES = 1 << 26,
+};
+
 enum stage {
 	MOVING = 0,
 	/* It passed INPUT: where it shows up again, it is another packet. */
@@ -285,16 +303,22 @@ INLINE int is_chosen(const struct place *place)
 	       (!settings.filtered || packet_filter(&packet));
 }
 
+/* Whether it is in a gap of INPUT, and not at a function there. */
+INLINE int is_at_input(const struct place *place)
+{
+	return place->hook == HOOK_INPUT && place->kind == KIND_SEEN;
+}
+
 /* Whether an entry of the table is still of the packet that it was made for. */
 INLINE int is_current(volatile u64 *seen, const struct place *place, u64 now_ns)
 {
 	u64 before = *seen;
 	u64 stage = before & 1;
 
-	if (place->hook == HOOK_INPUT)
+	if (is_at_input(place))
 		stage = ARRIVED;
 	*seen = (now_ns & ~1ull) | stage;
-	if (place->hook != HOOK_INPUT && place->role & PICKS && !(place->role & ENDS) &&
+	if (!is_at_input(place) && place->role & PICKS && !(place->role & ENDS) &&
 	    stage == ARRIVED)
 		return 0;
 	/* Another CPU's clock may be ahead. */

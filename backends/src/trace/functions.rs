@@ -3,19 +3,23 @@
 //! Owns the choice between the methods and what a program is told of its function (the cookie).
 //! Where a function has its buffer is read from BTF, not from the table of points.
 
-use super::btf::{self, Function};
+use super::btf::{self, Function, Returns};
 use super::slot;
 use crate::sys::bpf_trace::{self, Purpose};
-use libbpf_rs::{KprobeMultiOpts, KprobeOpts, Object, ProgramMut};
+use libbpf_rs::{KprobeOpts, Object, ProgramMut};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pktrail_core::Result;
 use pktrail_core::trail::point::{self, Attach};
 use pktrail_core::trail::{Layer, PointId, SkbAt};
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Functions for which a trampoline each is made; for more, one link serves all.
 const MOST_TRAMPOLINES: usize = 300;
+/// Descriptors of the process, at most.
+const MOST_OPEN: u64 = 65_536;
 /// At these the network header is not where the buffer says: the packet begins at data.
 const RECEIVED: [&str; 7] = [
     "netif_rx_internal",
@@ -30,6 +34,12 @@ const RECEIVED: [&str; 7] = [
 const ROLE_RECEIVED: u64 = 1;
 const ROLE_NO_DEVICE: u64 = 4;
 const ROLE_PICKS: u64 = 8;
+/// Of `enum returns` in `choose.h`.
+const SIGNED: u64 = 1 << 24;
+const ADDRESS: u64 = 1 << 25;
+const PIECES: u64 = 1 << 26;
+/// The program in `trace.bpf.c` that runs where a function returns.
+pub(super) const AT_EXIT: &str = "fn_exit";
 
 /// A function that is to be attached to.
 #[derive(Debug)]
@@ -100,8 +110,9 @@ impl Chosen {
         self.function.module.is_none()
     }
 
-    /// What the program is told: slot, role, kind of argument, its number from 0, an offset.
-    fn cookie(&self) -> u64 {
+    /// What the program at the entry is told (`SLOT` and the following in `trace.bpf.c`). `exits`
+    /// says whether the exit is watched.
+    fn cookie(&self, exits: bool) -> u64 {
         let (way, number) = match self.function.skb {
             SkbAt::Behind(number) => (1, number),
             SkbAt::Member(number) => (2, number),
@@ -124,9 +135,45 @@ impl Chosen {
         }
         u64::from(slot::of_function(self.point))
             | role << 16
+            | u64::from(self.function.state & 15) << 24
+            | self.judge() << 28
+            | u64::from(exits) << 30
             | way << 32
             | u64::from(number.saturating_sub(1)) << 40
             | u64::from(self.function.offset) << 48
+    }
+
+    /// `enum table` of `choose.h`: what an argument tells beside the buffer. Before Linux 5.16
+    /// the table of iptables came behind it, and is left alone.
+    fn judge(&self) -> u64 {
+        match self.name.as_str() {
+            "ipt_do_table" | "ip6t_do_table" | "arpt_do_table" => {
+                u64::from(self.function.skb == SkbAt::Argument(2))
+            }
+            "nft_do_chain" => 2,
+            name if name.starts_with("ip_vs_") => {
+                3 * u64::from(name.ends_with("_xmit") || name.ends_with("_xmit_v6"))
+            }
+            _ => 0,
+        }
+    }
+
+    /// What the program at the exit is told (`enum returns` in `choose.h`). `None` if it is not
+    /// watched.
+    fn exit_cookie(&self) -> Option<u64> {
+        let row = self.point.point()?;
+        if !row.attach.contains(&Attach::Fexit) {
+            return None;
+        }
+        let (shift, what) = match self.function.returns {
+            Returns::Nothing => return None,
+            Returns::Number { bits, signed } => {
+                (64 - u64::from(bits), if signed { SIGNED } else { 0 })
+            }
+            Returns::Buffer if row.returns == point::Returns::Pieces => (0, ADDRESS | PIECES),
+            Returns::Address | Returns::Buffer => (0, ADDRESS),
+        };
+        Some(u64::from(slot::of_function(self.point)) | shift << 16 | what)
     }
 }
 
@@ -162,15 +209,25 @@ impl Method {
     }
 
     /// Whether the kernel takes a program of this kind, for a function of its own.
-    fn is_taken(self, function: u32) -> std::io::Result<()> {
+    fn is_taken(self, function: Option<&Chosen>) -> std::io::Result<()> {
         let (program_type, attach_type, function) = match self {
             Self::Fentry => (
                 bpf_trace::PROGRAM_TRACING,
                 bpf_trace::ATTACH_FENTRY,
-                function,
+                function.map_or(0, |chosen| chosen.function.id),
             ),
-            Self::KprobeMulti => (bpf_trace::PROGRAM_KPROBE, bpf_trace::ATTACH_KPROBE_MULTI, 0),
-            Self::Kprobe => (bpf_trace::PROGRAM_KPROBE, 0, 0),
+            Self::KprobeMulti => {
+                has_kprobes()?;
+                let name = function.map_or("kfree_skbmem", |chosen| &chosen.name);
+                return bpf_trace::are_many_taken(&CString::new(name)?).map_err(|cause| {
+                    let what = format!("{cause} (Linux 5.18 with CONFIG_FPROBE)");
+                    std::io::Error::new(cause.kind(), what)
+                });
+            }
+            Self::Kprobe => {
+                has_kprobes()?;
+                (bpf_trace::PROGRAM_KPROBE, 0, 0)
+            }
         };
         bpf_trace::is_taken(Purpose {
             program_type,
@@ -186,11 +243,8 @@ impl Method {
         functions: &Functions,
         wanted: Option<Self>,
     ) -> std::result::Result<Self, String> {
-        let own = functions
-            .chosen
-            .iter()
-            .find(|c| c.function.module.is_none());
-        let own = own.map_or(0, |chosen| chosen.function.id);
+        let mut own = functions.chosen.iter();
+        let own = own.find(|chosen| chosen.is_in_kernel());
         let few = functions.chosen.len() <= MOST_TRAMPOLINES;
         let order = match (wanted, few) {
             (Some(method), _) => vec![method],
@@ -199,11 +253,7 @@ impl Method {
         };
         let mut refusals = Vec::new();
         for method in order {
-            let possible = match method {
-                Self::Fentry => method.is_taken(own),
-                _ => has_kprobes().and_then(|()| method.is_taken(0)),
-            };
-            match possible {
+            match method.is_taken(own) {
                 Ok(()) => return Ok(method),
                 Err(cause) => refusals.push(format!("{}: {cause}", method.name())),
             }
@@ -224,8 +274,10 @@ fn has_kprobes() -> std::io::Result<()> {
 #[derive(Default)]
 pub(super) struct Attached {
     pub(super) links: Vec<OwnedFd>,
-    pub(super) multi: Vec<libbpf_rs::Link>,
+    pub(super) probes: Vec<libbpf_rs::Link>,
     pub(super) points: Vec<PointId>,
+    /// Of these, how many tell what they return.
+    pub(super) exits: usize,
     pub(super) refused: Vec<(String, String)>,
 }
 
@@ -237,7 +289,12 @@ pub(super) fn attach(object: &Object, functions: &Functions, method: Method) -> 
         return attached;
     };
     match method {
-        Method::Fentry => trampolines(&program, &functions.chosen, &mut attached),
+        Method::Fentry => {
+            let mut exits = object.progs_mut();
+            let exit = exits.find(|program| program.name() == AT_EXIT);
+            let exit = exit.filter(|program| program.autoload());
+            trampolines(&program, exit.as_ref(), &functions.chosen, &mut attached);
+        }
         Method::KprobeMulti => {
             let traceable = traceable();
             let (can, cannot): (Vec<&Chosen>, Vec<&Chosen>) = functions
@@ -265,31 +322,64 @@ fn traceable() -> Option<std::collections::HashSet<String>> {
     Some(text.lines().filter_map(name).collect())
 }
 
-fn trampolines(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
+/// A program of its own for each function, and one more where it returns.
+fn trampolines(
+    entry: &ProgramMut<'_>,
+    exit: Option<&ProgramMut<'_>>,
+    chosen: &[Chosen],
+    attached: &mut Attached,
+) {
+    make_room();
     let modules = modules();
     for one in chosen {
         let module = one.function.module.as_deref();
-        let types = module.map(|name| modules.get(name));
-        let result = match types {
-            Some(None) => Err(std::io::Error::other("its module has no types here")),
-            types => {
-                let purpose = Purpose {
-                    program_type: bpf_trace::PROGRAM_TRACING,
-                    attach_type: bpf_trace::ATTACH_FENTRY,
-                    function: one.function.id,
-                    module: types.flatten().map(OwnedFd::as_fd),
-                };
-                bpf_trace::load_for(purpose, program.insns())
-                    .and_then(|program| bpf_trace::link_function(program.as_fd(), one.cookie()))
+        let types = match module.map(|name| modules.get(name)) {
+            Some(None) => {
+                let why = "its module has no types here".to_owned();
+                attached.refused.push((one.name.clone(), why));
+                continue;
             }
+            types => types.flatten(),
         };
-        match result {
+        let run = |program: &ProgramMut<'_>, attach_type, cookie| {
+            let purpose = Purpose {
+                program_type: bpf_trace::PROGRAM_TRACING,
+                attach_type,
+                function: one.function.id,
+                module: types.map(OwnedFd::as_fd),
+            };
+            let program = bpf_trace::load_for(purpose, program.insns())?;
+            bpf_trace::link_function(program.as_fd(), attach_type, cookie)
+        };
+        // The exit first: an entry that nobody waits for would be remembered.
+        let exit = exit.zip(one.exit_cookie());
+        let exit = exit.map(|(program, cookie)| run(program, bpf_trace::ATTACH_FEXIT, cookie));
+        let exit = exit.and_then(|exit| match exit {
+            Ok(link) => Some(link),
+            Err(cause) => {
+                let what = format!("the exit of {}", one.name);
+                attached.refused.push((what, cause.to_string()));
+                None
+            }
+        });
+        let cookie = one.cookie(exit.is_some());
+        match run(entry, bpf_trace::ATTACH_FENTRY, cookie) {
             Ok(link) => {
+                attached.exits += usize::from(exit.is_some());
+                attached.links.extend(exit);
                 attached.links.push(link);
                 attached.points.push(one.point);
             }
             Err(cause) => attached.refused.push((one.name.clone(), cause.to_string())),
         }
+    }
+}
+
+/// A trampoline holds two descriptors, and so does a breakpoint: with hundreds the usual limit of
+/// 1,024 is over. It is raised as far as the process may.
+fn make_room() {
+    if let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, now.max(most.min(MOST_OPEN)), most);
     }
 }
 
@@ -309,14 +399,14 @@ fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) 
     if chosen.is_empty() {
         return;
     }
-    let options = KprobeMultiOpts {
-        symbols: chosen.iter().map(|one| one.name.clone()).collect(),
-        cookies: chosen.iter().map(|one| one.cookie()).collect(),
-        ..KprobeMultiOpts::default()
-    };
-    match (program.attach_kprobe_multi_with_opts(options), chosen) {
+    let named = |one: &&Chosen| Some((CString::new(one.name.as_str()).ok()?, one.cookie(false)));
+    let functions: Vec<(CString, u64)> = chosen.iter().filter_map(named).collect();
+    match (
+        bpf_trace::link_functions(program.as_fd(), &functions),
+        chosen,
+    ) {
         (Ok(link), _) => {
-            attached.multi.push(link);
+            attached.links.push(link);
             attached.points.extend(chosen.iter().map(|one| one.point));
         }
         (Err(cause), [one]) => attached.refused.push((one.name.clone(), cause.to_string())),
@@ -329,14 +419,15 @@ fn multi(program: &ProgramMut<'_>, chosen: &[&Chosen], attached: &mut Attached) 
 }
 
 fn breakpoints(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attached) {
+    make_room();
     for one in chosen {
         let options = KprobeOpts {
-            cookie: one.cookie(),
+            cookie: one.cookie(false),
             ..KprobeOpts::default()
         };
         match program.attach_kprobe_with_opts(false, &one.name, options) {
             Ok(link) => {
-                attached.multi.push(link);
+                attached.probes.push(link);
                 attached.points.push(one.point);
             }
             Err(cause) => attached.refused.push((one.name.clone(), cause.to_string())),

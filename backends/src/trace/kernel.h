@@ -41,7 +41,9 @@ static u64 (*const bpf_get_current_task)(void) = (void *)35;
 static u64 (*const bpf_get_current_cgroup_id)(void) = (void *)80;
 static long (*const bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static u64 (*const bpf_get_attach_cookie)(void *context) = (void *)174;
+static long (*const bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) = (void *)115;
 static long (*const bpf_get_func_arg)(void *context, u32 number, u64 *value) = (void *)183;
+static long (*const bpf_get_func_ret)(void *context, u64 *value) = (void *)184;
 static void *(*const bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 
@@ -88,6 +90,10 @@ extern void *bpf_cpumask_create(void) __attribute__((section(".ksyms"), weak));
  */
 #define READ_ADDRESS(type, address, field) \
 	((u64)READ(timespec64, (address) + OFFSET(type, field), tv_sec))
+
+/* The same for a type of a module, to which no pointer can be made: the lowest 32 bits there. */
+#define READ_FAR(type, address, field) \
+	((u32)READ(timespec64, (address) + OFFSET(type, field), tv_sec))
 
 /* The same for a member of a few bits. */
 #define READ_BITS(type, address, field)                                        \
@@ -181,6 +187,38 @@ struct nf_hook_state {
 	struct net_device *in;
 	struct net_device *out;
 	struct net *net;
+};
+
+/* Of modules, which may not be there. */
+struct xt_table {
+	const char name[32];
+};
+
+struct nft_table {
+	char *name;
+};
+
+struct nft_chain {
+	struct nft_table *table;
+	char *name;
+};
+
+struct nft_pktinfo {
+	const struct nf_hook_state *state;
+};
+
+/* A connection of IPVS. */
+union nf_inet_addr {
+	u32 all[4];
+};
+
+struct ip_vs_conn {
+	u16 vport;
+	u16 dport;
+	u16 af;
+	union nf_inet_addr vaddr;
+	union nf_inet_addr daddr;
+	u32 flags;
 };
 
 /* Two numbers of 64 bits. */

@@ -40,6 +40,8 @@ pub struct Plan {
     pub candidates: usize,
     /// How functions are attached to, and how many are.
     pub functions: Option<(Method, usize)>,
+    /// Of these, those that tell what they return. Only trampolines do.
+    pub returning: usize,
     /// Of these, those that have another name in this kernel than in the table.
     pub renamed: usize,
     /// Functions of the table that this kernel does not have.
@@ -184,10 +186,11 @@ impl Loaded {
         if let Some(method) = wish.method {
             let attached = functions::attach(&self.object, &wish.functions, method);
             plan.functions = Some((method, attached.points.len()));
+            plan.returning = attached.exits;
             plan.attached
                 .extend(attached.points.into_iter().map(|point| (point, 1)));
             plan.refused.extend(attached.refused);
-            links.links.extend(attached.multi);
+            links.links.extend(attached.probes);
             links.descriptors.extend(attached.links);
         }
         Ok(links)
@@ -268,9 +271,13 @@ fn configure(
             program.set_prog_type(ProgramType::Netfilter);
             program.set_autoload(has_netfilter);
         } else if name.starts_with("fn_") {
-            let is_it = wish.method.is_some_and(|method| method.program() == name);
+            let at_exit = name == functions::AT_EXIT;
+            let is_it = wish.method.is_some_and(|method| {
+                method.program() == name || at_exit && method == Method::Fentry
+            });
             program.set_autoload(is_it);
-            if let Some(function) = function.filter(|_| is_it && name == "fn_entry") {
+            let is_pattern = is_it && (at_exit || name == Method::Fentry.program());
+            if let Some(function) = function.filter(|_| is_pattern) {
                 // Only a pattern for the others, but it has to be loaded for some function.
                 let _ = program.set_attach_target(0, Some(function.name.clone()));
             }
@@ -341,7 +348,8 @@ pub(super) struct Hooks {
 }
 
 /// Puts an observer into every gap of every hook of a namespace, or where there are no tables, at
-/// the end of those that packets begin at, are forwarded and arrive by. What is refused is written down once.
+/// the end of those that packets begin at, are forwarded and arrive by. What is refused is written
+/// down once.
 pub(super) fn attach_hooks(
     object: &Object,
     place: Option<&str>,

@@ -9,12 +9,23 @@ enum kind {
 	KIND_SEEN = 0,
 	/* The address of the code that freed the packet. */
 	KIND_DROPPED = 1,
-	/* The return value of the function. */
+	/* The return value of the function; `reason` is 1 if it is an address. Nothing else is known of
+	 * the buffer, which may be gone.
+	 */
 	KIND_RETURNED = 2,
 	/* The buffer that this one was made from. */
 	KIND_MADE_FROM = 3,
 	/* The buffer that this one's data went into. */
 	KIND_MERGED = 4,
+	/* A hook or table judges it: `hook` and `family` are of the hook, `value` and `cgroup` are the
+	 * name of the table and `process_name` that of its chain, where they are known.
+	 */
+	KIND_JUDGED = 5,
+	/* IPVS sends it to a server: `value` and `cgroup` are the address of the server and
+	 * `process_name` that of the service, `reason` their ports (server, service), as in the frame;
+	 * `hook` is how it is sent, `family` theirs.
+	 */
+	KIND_BALANCED = 6,
 };
 
 struct record {

@@ -3,7 +3,11 @@
 //! Owns the layout of `struct record` in `record.h`.
 
 use super::slot;
-use pktrail_core::trail::{Checksum, Event, Happening, Name, Packet, Process};
+use pktrail_core::trail::hook::Hook;
+use pktrail_core::trail::{
+    Checksum, Event, Forwarding, Happening, Name, Packet, Process, Returned,
+};
+use std::net::{IpAddr, SocketAddr};
 
 /// Bytes before the headers of the packet.
 const HEAD: usize = 152;
@@ -14,6 +18,10 @@ const DROPPED: u8 = 1;
 const RETURNED: u8 = 2;
 const MADE_FROM: u8 = 3;
 const MERGED: u8 = 4;
+const JUDGED: u8 = 5;
+const BALANCED: u8 = 6;
+/// Of the families that number their hooks alike: `NFPROTO_IPV4`, `NFPROTO_BRIDGE`, `NFPROTO_IPV6`.
+const FAMILIES: [u8; 3] = [2, 7, 10];
 
 /// One record, apart from what an [`Event`] holds already.
 pub(super) struct Record<'a> {
@@ -75,9 +83,12 @@ impl<'a> Record<'a> {
         event.packet = Packet::read(network, event.length);
         event.process = process(bytes)?;
         event.happening = match kind {
-            RETURNED => Happening::Returned {
-                value: value.cast_signed(),
-            },
+            RETURNED => Happening::Returned(match word(bytes, 84)? {
+                0 => Returned::Number(value.cast_signed()),
+                _ => Returned::Address(value),
+            }),
+            JUDGED => judged(bytes)?,
+            BALANCED => balanced(bytes)?,
             MADE_FROM => Happening::MadeFrom { parent: value },
             MERGED => Happening::MergedInto { target: value },
             _ => Happening::Seen,
@@ -91,6 +102,34 @@ impl<'a> Record<'a> {
             device_type: half(bytes, 104)?,
         })
     }
+}
+
+/// Whose judgement it is: the names lie where other records have numbers and a process.
+fn judged(bytes: &[u8]) -> Option<Happening> {
+    let number = usize::from(*bytes.get(111)?);
+    let known = FAMILIES.contains(bytes.get(112)?);
+    Some(Happening::Judged {
+        hook: Hook::ALL.get(number).copied().filter(|_| known),
+        table: Name::new(bytes.get(32..48)?),
+        chain: Name::new(bytes.get(136..152)?),
+    })
+}
+
+/// Service and server: addresses and ports lie where other records have numbers and a process.
+fn balanced(bytes: &[u8]) -> Option<Happening> {
+    let is_v6 = *bytes.get(112)? == 10;
+    let socket = |address: usize, port: usize| {
+        let ip = match is_v6 {
+            true => IpAddr::from(array::<16>(bytes, address)?),
+            false => IpAddr::from(array::<4>(bytes, address)?),
+        };
+        Some(SocketAddr::new(ip, u16::from_be(half(bytes, port)?)))
+    };
+    Some(Happening::Balanced {
+        server: socket(32, 84)?,
+        service: socket(136, 86)?,
+        forwarding: Forwarding::from_kernel(*bytes.get(111)?),
+    })
 }
 
 /// The task, if the programs found that it runs for itself.
@@ -130,6 +169,45 @@ fn text(bytes: &[u8]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pktrail_core::trail::PointId;
+
+    #[test]
+    fn judges_and_servers_lie_where_others_have_numbers_and_names() {
+        let record = |kind: u8, (hook, family): (u8, u8), parts: [(usize, &[u8]); 3]| {
+            let mut bytes = vec![0; HEAD];
+            let slot = slot::of_function(PointId::by_name("nft_do_chain").expect("a row"));
+            bytes[88..90].copy_from_slice(&slot.to_ne_bytes());
+            (bytes[111], bytes[112], bytes[113]) = (hook, family, kind);
+            for (at, part) in parts {
+                bytes[at..at + part.len()].copy_from_slice(part);
+            }
+            Record::read(&bytes).expect("a record").event.happening
+        };
+        let judged = record(5, (2, 2), [(32, b"filter"), (136, b"FORWARD"), (0, b"")]);
+        let name = |text: &str| Name::new(text.as_bytes());
+        assert_eq!(
+            judged,
+            Happening::Judged {
+                hook: Some(Hook::Forward),
+                table: name("filter"),
+                chain: name("FORWARD"),
+            }
+        );
+        let ports = [0x13, 0x89, 0x13, 0x88];
+        let balanced = record(
+            6,
+            (3, 2),
+            [(32, &[10, 0, 0, 2]), (136, &[10, 0, 0, 1]), (84, &ports)],
+        );
+        assert_eq!(
+            balanced,
+            Happening::Balanced {
+                service: "10.0.0.1:5000".parse().expect("an end"),
+                server: "10.0.0.2:5001".parse().expect("an end"),
+                forwarding: Forwarding::Direct,
+            }
+        );
+    }
 
     #[test]
     fn a_batch_falls_into_its_records_and_stops_at_rubbish() {

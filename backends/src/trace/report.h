@@ -42,13 +42,18 @@ struct {
 	TYPE(value, struct arriving);
 } arriving SEC(".maps");
 
+/* Kernels before 6.4 forget the bound of a number that waits on the stack: it is shown again right
+ * before the call, by a comparison that the compiler cannot leave out.
+ */
 #define TRY(bytes_)                                                      \
 	if (size <= bytes_) {                                            \
 		to = bpf_ringbuf_reserve(ring, sizeof(*to) + bytes_, 0); \
 		if (!to)                                                 \
 			goto lost;                                       \
 		*to = *record;                                           \
-		if (size && bpf_probe_read_kernel(to->data, size, (void *)from)) \
+		asm volatile("" : "+r"(size));                           \
+		if (size && (size > bytes_ ||                            \
+			     bpf_probe_read_kernel(to->data, size, (void *)from))) \
 			to->data_bytes = 0;                              \
 		bpf_ringbuf_submit(to, NO_WAKEUP);                       \
 		return 0;                                                \
@@ -175,13 +180,18 @@ NOINLINE int report(struct place *place)
 	record.time_ns = place->now_ns ? place->now_ns : bpf_ktime_get_ns();
 	read_buffer(&record, place->skb);
 	read_whereabouts(&record, place);
-	read_task(&record, place);
+	if (place->kind == KIND_JUDGED)
+		read_judge(&record, place);
+	else if (place->kind == KIND_BALANCED)
+		read_server(&record, place->value);
+	else
+		read_task(&record, place);
 	record.link_bytes = bytes.link;
 	record.data_bytes = bytes.size > settings.snap ? settings.snap : bytes.size;
 	emit(&record, bytes.from);
 	if (role & RECEIVED)
 		nobody_arrives();
-	else if (place->hook == HOOK_INPUT)
+	else if (is_at_input(place))
 		arrive(place->skb, bytes.from + bytes.link);
 	return 0;
 }
@@ -198,14 +208,77 @@ INLINE int is_counted(void)
 	return 1;
 }
 
-/* Reports a packet that is followed, or is to be from here on. */
-INLINE void observe(struct place *place)
+/* Reports a packet that is followed, or is to be from here on. Returns whether it did. */
+INLINE int observe(struct place *place)
 {
 	if (!place->skb || (settings.selective && !is_wanted(place)))
-		return;
+		return 0;
 	report(place);
 	if (place->role & ENDS && settings.selective)
 		leave(place->skb);
+	return 1;
+}
+
+/* Calls of functions that are to return: by the address of the context, which entry and exit of one
+ * call share, the buffer that was reported.
+ */
+struct {
+	UINT(type, MAP_LRU_HASH);
+	UINT(max_entries, 16384);
+	TYPE(key, u64);
+	TYPE(value, u64);
+} calls SEC(".maps");
+
+/* Reports a buffer that was made from `parent`. Of a list it is the first: a walk over all would
+ * need a program that is verified with more than its instructions, and the others show by what
+ * they hold that they are pieces.
+ */
+NOINLINE int report_made(u64 skb, u64 parent, u16 slot)
+{
+	u64 now_ns = bpf_ktime_get_ns();
+	struct place place = {
+		.skb = skb,
+		.value = parent,
+		.slot = slot,
+		.kind = KIND_MADE_FROM,
+	};
+
+	if (skb == parent)
+		return 0;
+	if (settings.selective) {
+		follow(skb, now_ns);
+		follow(READ_ADDRESS(sk_buff, skb, head), now_ns);
+	}
+	report(&place);
+	return 0;
+}
+
+NOINLINE int report_value(u64 skb, u64 cookie, u64 value)
+{
+	struct record record = { .slot = cookie, .kind = KIND_RETURNED };
+	u32 shift = cookie >> 16 & 63;
+
+	/* Above a small number is anything. */
+	if (cookie & RETURNS_SIGNED)
+		value = (s64)(value << shift) >> shift;
+	else
+		value = value << shift >> shift;
+	record.time_ns = bpf_ktime_get_ns();
+	record.skb = skb;
+	record.value = value;
+	record.reason = !!(cookie & RETURNS_ADDRESS);
+	emit(&record, 0);
+	return 0;
+}
+
+/* A function returns; what the cookie holds is in functions.rs. */
+INLINE void report_return(u64 skb, u64 cookie, u64 value)
+{
+	/* An address that is no error. */
+	if (cookie & RETURNS_PIECES && value && value < -4095ull)
+		report_made(value, skb, cookie);
+	else
+		report_value(skb, cookie, value);
 }
 
 /* A socket tells its program of data; `slot` is the point. */

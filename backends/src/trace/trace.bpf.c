@@ -142,27 +142,54 @@ GAP(6)
 GAP(7)
 GAP(8)
 
-/* A function, by whatever shows its arguments. What the cookie holds is in functions.rs: slot,
- * role, which argument, and what it is.
+/* What a program at a function is told: slot, role, which argument is the state of a hook (from 1)
+ * and what tells the table, whether the exit of the function is watched; the way to the buffer, its
+ * argument (from 0) and an offset. Made in functions.rs.
  */
-INLINE void observe_function(void *ctx, u64 cookie, u64 argument)
-{
-	u64 skb = argument;
-	u8 way = cookie >> 32;
+#define SLOT(cookie) ((u16)(cookie))
+#define ROLE(cookie) ((u8)((cookie) >> 16))
+#define STATE(cookie) ((cookie) >> 24 & 15)
+#define JUDGE(cookie) ((cookie) >> 28 & 3)
+#define EXITS(cookie) ((cookie) >> 30 & 1)
+#define WAY(cookie) ((u8)((cookie) >> 32))
+/* The number of the argument that tells the table, from 0. */
+#define TABLE(cookie) (JUDGE(cookie) == TABLE_XT ? 0 : 1)
+#define BUFFER(cookie) ((cookie) >> 40 & 0xff)
+#define BEHIND(cookie) ((cookie) >> 48)
 
-	if (way == WAY_BEHIND || way == WAY_MEMBER) {
-		skb = 0;
-		bpf_probe_read_kernel(&skb, sizeof(skb), (void *)(argument + (cookie >> 48)));
+/* Which hook a function is called for. */
+INLINE void read_state(struct place *place, u64 state)
+{
+	place->hook = READ(nf_hook_state, state, hook);
+	place->family = READ(nf_hook_state, state, pf);
+	place->kind = KIND_JUDGED;
+	place->context = 0;
+}
+
+/* Where the names of a table and a chain are. */
+INLINE void read_table(struct place *place, u64 cookie, u64 table)
+{
+	place->context = 0;
+	if (JUDGE(cookie) == TABLE_XT && EXISTS(xt_table, name)) {
+		place->value = table + OFFSET(xt_table, name);
+	} else if (JUDGE(cookie) == TABLE_NFT && EXISTS(nft_chain, table)) {
+		place->context = READ_ADDRESS(nft_chain, table, name);
+		table = READ_ADDRESS(nft_chain, table, table);
+		place->value = READ_ADDRESS(nft_table, table, name);
+	} else if (JUDGE(cookie) == TABLE_IPVS) {
+		place->value = table;
+		place->kind = KIND_BALANCED;
 	}
-	if (is_passed_over(skb, cookie >> 16 & 0xff))
-		return;
-	struct place place = {
-		.skb = skb,
-		.context = (u64)ctx,
-		.slot = cookie,
-		.role = cookie >> 16,
-	};
-	observe(&place);
+}
+
+/* The way from an argument to the buffer. */
+INLINE u64 read_way(struct place *place, u64 cookie, u64 argument)
+{
+	if (JUDGE(cookie) == TABLE_NFT && EXISTS(nft_chain, table))
+		read_state(place, READ_ADDRESS(nft_pktinfo, argument, state));
+	if (WAY(cookie) == WAY_DIRECT)
+		return argument;
+	return READ(timespec64, argument + BEHIND(cookie), tv_sec);
 }
 
 /* An argument from the registers at the entry of a function; those behind lie on the stack. */
@@ -180,21 +207,54 @@ INLINE u64 argument_of(void *ctx, u32 number)
 	return value;
 }
 
-SEC("kprobe.multi") int fn_multi(void *ctx)
+INLINE void observe_probe(void *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx);
+	struct place place = {
+		.context = (u64)ctx,
+		.slot = SLOT(cookie),
+		.role = ROLE(cookie),
+	};
 
-	if (!is_counted())
-		observe_function(ctx, cookie, argument_of(ctx, cookie >> 40 & 0xff));
+	if (is_counted())
+		return;
+	place.skb = read_way(&place, cookie, argument_of(ctx, BUFFER(cookie)));
+	if (is_passed_over(place.skb, ROLE(cookie)))
+		return;
+	if (STATE(cookie))
+		read_state(&place, argument_of(ctx, STATE(cookie) - 1));
+	if (JUDGE(cookie))
+		read_table(&place, cookie, argument_of(ctx, TABLE(cookie)));
+	observe(&place);
+}
+
+SEC("kprobe.multi") int fn_multi(void *ctx)
+{
+	observe_probe(ctx);
 	return 0;
 }
 
 SEC("kprobe") int fn_probe(void *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	observe_probe(ctx);
+	return 0;
+}
 
-	if (!is_counted())
-		observe_function(ctx, cookie, argument_of(ctx, cookie >> 40 & 0xff));
+/* The address of a context as a number: the verifier knows it as a pointer. */
+INLINE u64 number_of(void *ctx)
+{
+	u64 pointer = (u64)ctx, number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
+
+/* A function of its own, for the stack: a filter needs most of it. */
+NOINLINE int remember_call(void *ctx, u64 skb)
+{
+	u64 call = number_of(ctx);
+
+	bpf_map_update_elem(&calls, &call, &skb, 0);
 	return 0;
 }
 
@@ -203,10 +263,46 @@ SEC("fentry/ip_rcv") int fn_entry(void *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx);
 	u64 argument = 0;
+	struct place place = {
+		.context = (u64)ctx,
+		.slot = SLOT(cookie),
+		.role = ROLE(cookie),
+	};
 
 	if (is_counted())
 		return 0;
-	bpf_get_func_arg(ctx, cookie >> 40 & 0xff, &argument);
-	observe_function(ctx, cookie, argument);
+	bpf_get_func_arg(ctx, BUFFER(cookie), &argument);
+	place.skb = read_way(&place, cookie, argument);
+	if (is_passed_over(place.skb, ROLE(cookie)))
+		return 0;
+	if (STATE(cookie)) {
+		bpf_get_func_arg(ctx, STATE(cookie) - 1, &argument);
+		read_state(&place, argument);
+	}
+	if (JUDGE(cookie)) {
+		bpf_get_func_arg(ctx, TABLE(cookie), &argument);
+		read_table(&place, cookie, argument);
+	}
+	if (observe(&place) && EXITS(cookie))
+		remember_call(ctx, place.skb);
+	return 0;
+}
+
+/* The same at the exit of a function whose entry was reported. */
+SEC("fexit/ip_rcv") int fn_exit(void *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 call = number_of(ctx), value = 0, skb;
+	u64 *known;
+
+	if (is_counted())
+		return 0;
+	known = bpf_map_lookup_elem(&calls, &call);
+	if (!known)
+		return 0;
+	skb = *known;
+	bpf_map_delete_elem(&calls, &call);
+	bpf_get_func_ret(ctx, &value);
+	report_return(skb, cookie, value);
 	return 0;
 }

@@ -2,9 +2,11 @@
 //!
 //! Owns what a point reports. How it came out of the kernel is the source's.
 
+use super::hook::Hook;
 use super::packet::Packet;
 use super::point::PointId;
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -34,6 +36,12 @@ impl Name {
             *to = *from;
         }
         Self(name)
+    }
+
+    /// Whether it is `name`, which may have been cut to fit.
+    pub fn is_start_of(&self, name: &str) -> bool {
+        let (own, name) = (self.as_str().as_bytes(), name.as_bytes());
+        name == own || own.len() == 15 && name.starts_with(own)
     }
 
     /// The name; `?` if it is no text.
@@ -178,11 +186,75 @@ pub enum Happening {
         /// The address of that buffer.
         target: u64,
     },
-    /// A function returned.
-    Returned {
-        /// What.
-        value: i64,
+    /// The function of an earlier event returned. Nothing else is known: the buffer may be gone.
+    Returned(Returned),
+    /// A hook of netfilter, or a table there, judges it.
+    Judged {
+        /// The hook, if it is one of the five.
+        hook: Option<Hook>,
+        /// The table; empty for a whole hook.
+        table: Name,
+        /// The chain; empty where tables have none of their own.
+        chain: Name,
     },
+    /// IPVS sends it to a server.
+    Balanced {
+        /// The virtual service.
+        service: SocketAddr,
+        /// The server that was chosen.
+        server: SocketAddr,
+        /// How.
+        forwarding: Forwarding,
+    },
+}
+
+/// How IPVS sends to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Forwarding {
+    /// The destination is rewritten, and answers come back this way.
+    Nat,
+    /// The server is this host.
+    Local,
+    /// The packet is wrapped.
+    Tunnel,
+    /// To the server's link address: nothing is rewritten.
+    Direct,
+    /// Not at all: it goes to its destination.
+    Bypass,
+}
+
+impl Forwarding {
+    /// From the kernel's number (`IP_VS_CONN_F_FWD_MASK`, include/uapi/linux/ip_vs.h).
+    pub fn from_kernel(number: u8) -> Self {
+        match number & 7 {
+            0 => Self::Nat,
+            1 => Self::Local,
+            2 => Self::Tunnel,
+            3 => Self::Direct,
+            _ => Self::Bypass,
+        }
+    }
+
+    /// The name, as ipvsadm's manual has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nat => "NAT",
+            Self::Local => "local",
+            Self::Tunnel => "tunnel",
+            Self::Direct => "direct routing",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// What a function returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Returned {
+    /// A number.
+    Number(i64),
+    /// An address, 0 for none.
+    Address(u64),
 }
 
 /// One packet at one point.

@@ -4,7 +4,7 @@
 //! kernel's word or the shared data for clones, by the fingerprint where a packet goes on in
 //! another buffer. A join that is not certain is marked.
 
-use super::event::{Event, Happening};
+use super::event::{Event, Happening, Returned};
 use super::fingerprint::{Core, Likeness};
 use super::life::{Fit, Life};
 use super::order::Ordered;
@@ -64,6 +64,8 @@ pub struct Joiner {
     next_family: u64,
     families: ByNumber<Family>,
     by_skb: ByNumber<Key>,
+    /// Those that left their buffer last.
+    by_last_skb: ByNumber<Key>,
     by_head: ByNumber<Key>,
     by_core: HashMap<Core, VecDeque<Key>>,
     by_pair: HashMap<Pair, VecDeque<Key>>,
@@ -136,6 +138,9 @@ impl Joiner {
         if event.skb == 0 {
             return;
         }
+        if let Happening::Returned(value) = event.happening {
+            return self.returned(&event, value);
+        }
         let merged = match event.happening {
             Happening::MergedInto { target } => self.by_skb.get(&target).copied(),
             _ => None,
@@ -193,6 +198,18 @@ impl Joiner {
         self.lives.len()
     }
 
+    /// The call may have outlived the packet, whose buffer may be another's by now.
+    fn returned(&mut self, event: &Event, value: Returned) {
+        for known in [&self.by_skb, &self.by_last_skb] {
+            let life = known
+                .get(&event.skb)
+                .and_then(|key| self.lives.get_mut(key));
+            if life.is_some_and(|life| life.returned(event, value)) {
+                return;
+            }
+        }
+    }
+
     fn deadline(&self, life: &Life) -> u64 {
         let wait = match life.alive {
             true => self.settings.lifetime_ns,
@@ -241,10 +258,7 @@ impl Joiner {
                 Some(fit) if fit.continues() => return Place::Here(key),
                 Some(Fit::Piece(piece)) => return Place::Child(key, piece.into(), true),
                 // The address was given to another packet; the end was not seen.
-                _ => {
-                    self.by_skb.remove(&event.skb);
-                    self.close(key);
-                }
+                _ => self.close(key),
             }
         }
         self.place_anew(event)
@@ -415,6 +429,9 @@ impl Joiner {
         if old_skb != skb && self.by_skb.get(&old_skb) == Some(&key) {
             self.by_skb.remove(&old_skb);
         }
+        if old_skb != skb && self.by_last_skb.get(&old_skb) == Some(&key) {
+            self.by_last_skb.remove(&old_skb);
+        }
         if alive {
             self.by_skb.insert(skb, key);
             if head != 0 {
@@ -448,6 +465,7 @@ impl Joiner {
     fn leave_buffer(&mut self, key: Key, skb: u64) {
         if self.by_skb.get(&skb) == Some(&key) {
             self.by_skb.remove(&skb);
+            self.by_last_skb.insert(skb, key);
         }
     }
 
@@ -505,6 +523,9 @@ impl Joiner {
             return;
         };
         self.leave_buffer(key, life.skb);
+        if self.by_last_skb.get(&life.skb) == Some(&key) {
+            self.by_last_skb.remove(&life.skb);
+        }
         for head in &life.heads {
             if self.by_head.get(head) == Some(&key) {
                 self.by_head.remove(head);

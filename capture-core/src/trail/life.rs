@@ -2,7 +2,7 @@
 //!
 //! Owns whether an event can be this packet's, and what changed since the last one.
 
-use super::event::{Event, Happening};
+use super::event::{Event, Happening, Returned};
 use super::fingerprint::{Core, Likeness};
 use super::join::Pair;
 use super::packet::{Packet, Piece};
@@ -176,6 +176,7 @@ impl Life {
             since_ns,
             changes,
             late,
+            returned: None,
         };
         // The end says what became of it: it takes the place of a hop in the middle.
         if self.trail.hops.len() >= most {
@@ -194,6 +195,17 @@ impl Life {
             self.alive = true;
             self.trail.verdict = Verdict::Open;
         }
+    }
+
+    /// The function of an earlier event returned: the innermost call that has not yet. Whether
+    /// there is one.
+    pub(super) fn returned(&mut self, event: &Event, value: Returned) -> bool {
+        let mut hops = self.trail.hops.iter_mut().rev();
+        let call = hops.find(|hop| {
+            let entry = &hop.event;
+            hop.returned.is_none() && (entry.point, entry.skb) == (event.point, event.skb)
+        });
+        call.map(|hop| hop.returned = Some(value)).is_some()
     }
 
     /// Keeps headers that are new. Rewritten addresses make a face newer, not another.

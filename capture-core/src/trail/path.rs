@@ -2,7 +2,7 @@
 //!
 //! Owns the data; `join` makes it, `verdict` judges it.
 
-use super::event::{Checksum, Event};
+use super::event::{Checksum, Event, Returned};
 use super::packet::{Packet, Tuple};
 use super::point::Role;
 use super::rules::RuleStep;
@@ -121,6 +121,8 @@ pub struct Hop {
     pub changes: Vec<Change>,
     /// Its place in time is not certain: it came too late to be sorted.
     pub late: bool,
+    /// What the function returned, if it is one that was watched until then.
+    pub returned: Option<Returned>,
 }
 
 /// The way of one packet.

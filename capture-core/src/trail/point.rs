@@ -184,6 +184,19 @@ pub enum Role {
     Again,
 }
 
+/// What the return value of a function means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Returns {
+    /// An error if it is negative, or no address; else nothing that is worth saying.
+    #[default]
+    Status,
+    /// A verdict of netfilter.
+    Verdict,
+    /// Buffers that were made from that of the point.
+    Pieces,
+}
+
 /// A name before some version of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OldName {
@@ -206,6 +219,8 @@ pub struct Point {
     pub skb: SkbAt,
     /// What it says of the packet.
     pub role: Role,
+    /// What its return value means, if that is watched.
+    pub returns: Returns,
     /// Other names, the youngest first.
     pub old_names: Vec<OldName>,
     /// One sentence for a person.
@@ -238,6 +253,7 @@ impl PointId {
                 attach: FUNCTION,
                 skb: SkbAt::None,
                 role: Role::Pass,
+                returns: Returns::Status,
                 old_names: Vec::new(),
                 sentence: "A function of the kernel that takes the packet.",
             };
@@ -313,11 +329,16 @@ fn row(line: &'static str, layer: Layer) -> Option<Point> {
     let attach = match method {
         "tp" => TRACEPOINT,
         "fn" => FUNCTION,
-        "fx" => RETURNING,
+        "fx" | "fv" | "fm" => RETURNING,
         "nf" => &[Attach::Netfilter],
         "tcx" => &[Attach::Tcx],
         "xdp" => &[Attach::Xdp],
         _ => return None,
+    };
+    let returns = match method {
+        "fv" => Returns::Verdict,
+        "fm" => Returns::Pieces,
+        _ => Returns::Status,
     };
     let skb = skb_at(columns.next()?)?;
     let old_names = match columns.next()? {
@@ -331,6 +352,7 @@ fn row(line: &'static str, layer: Layer) -> Option<Point> {
         attach,
         skb,
         role,
+        returns,
         old_names,
         sentence,
     })

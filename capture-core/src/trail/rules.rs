@@ -3,6 +3,7 @@
 //! Owns joining what the kernel's trace of nftables says with trails. The trace names packets by
 //! their headers and chains by hook and priority, so that no clock is compared.
 
+use super::event::Happening;
 use super::fingerprint::Core;
 use super::hook::{Gap, Hook};
 use super::packet::Packet;
@@ -193,7 +194,9 @@ impl Kept {
 
     fn is_of(&self, trail: &Trail) -> bool {
         let at_hooks = |hop: &&Hop| {
-            hop.event.netns == self.key.0 && Gap::by_name(hop.event.point.name()).is_some()
+            let is_judged = matches!(hop.event.happening, Happening::Judged { .. });
+            hop.event.netns == self.key.0
+                && (is_judged || Gap::by_name(hop.event.point.name()).is_some())
         };
         let mut seen = trail
             .hops
@@ -214,15 +217,22 @@ fn core(packet: &Packet) -> Core {
     core
 }
 
-/// The hop after which the step happened: the last gap of its hook that lies before its chain,
-/// or the beginning.
+/// The hop after which the step happened: the last gap of its hook that lies before its chain, the
+/// chain itself where functions are seen, or the beginning.
 fn place(trail: &Trail, netns: u32, step: &RuleStep) -> usize {
     let Some((hook, priority)) = step.hook else {
         return 0;
     };
     let is_before = |hop: &&Hop| {
         let gap = Gap::by_name(hop.event.point.name());
-        hop.event.netns == netns && gap.is_some_and(|g| g.hook == hook && g.priority <= priority)
+        let gap = gap.is_some_and(|g| g.hook == hook && g.priority <= priority);
+        let is_chain = match &hop.event.happening {
+            Happening::Judged {
+                hook: at, table, ..
+            } => *at == Some(hook) && table.is_start_of(&step.table),
+            _ => false,
+        };
+        hop.event.netns == netns && (gap || is_chain)
     };
     let before = trail.hops.iter().rev().position(|hop| is_before(&hop));
     before.map_or(0, |from_end| trail.hops.len() - 1 - from_end)

@@ -3,11 +3,11 @@
 //! Owns the judgement from the hops. Why something was dropped is said by the rows of `cause`.
 
 use super::cause::{self, Cause};
-use super::event::{Happening, Process};
+use super::event::{Happening, Process, Returned};
 use super::hook::{Gap, Hook};
 use super::packet::Packet;
 use super::path::{Hop, TrailId};
-use super::point::Role;
+use super::point::{Layer, Role};
 use super::rules::RuleStep;
 use std::fmt;
 
@@ -71,7 +71,7 @@ pub struct Dropped {
     /// The function that dropped.
     pub function: String,
     /// The hook and the table, if a hook was open: hook, table.
-    pub hook: Option<(&'static str, &'static str)>,
+    pub hook: Option<(&'static str, String)>,
     /// The rule, if rules were traced.
     pub rule: Option<RuleStep>,
     /// What the configuration of the namespace says about it, a sentence each.
@@ -171,11 +171,12 @@ fn dropped(hops: &[Hop], reason: &str, function: &str) -> Dropped {
         _ => reason,
     };
     // Another reason comes from behind the hook, where the next gap would be.
-    let hook = open_hook(hops).filter(|_| judged == BY_HOOK);
+    let gap = open_hook(hops).and_then(|gap| Some((gap.hook.name(), gap.behind()?.to_owned())));
+    let hook = gap.or_else(|| last_judge(hops));
     Dropped {
         reason: reason.to_owned(),
         function: function.to_owned(),
-        hook: hook.and_then(|gap| Some((gap.hook.name(), gap.behind()?))),
+        hook: hook.filter(|_| judged == BY_HOOK),
         rule: None,
         facts: Vec::new(),
         cause: cause::find(judged, function, hops),
@@ -189,13 +190,30 @@ pub(super) fn open_hook(hops: &[Hop]) -> Option<Gap> {
     gap.behind().map(|_| gap)
 }
 
+/// Hook and table of the function of netfilter that had the packet last, unless it let it pass.
+fn last_judge(hops: &[Hop]) -> Option<(&'static str, String)> {
+    let layers = [Layer::Netfilter, Layer::Conntrack, Layer::Ipvs];
+    let mut hops = hops.iter().rev();
+    let last = hops.find(|hop| {
+        let row = hop.event.point.point();
+        row.is_some_and(|row| layers.contains(&row.layer))
+    })?;
+    let passed = matches!(last.returned, Some(Returned::Number(1)));
+    match &last.event.happening {
+        Happening::Judged { hook, table, .. } if !table.is_empty() && !passed => {
+            Some((hook.as_ref()?.name(), table.to_string()))
+        }
+        _ => None,
+    }
+}
+
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "dropped: {}", self.reason)?;
         if !self.function.is_empty() {
             write!(f, " in {}", self.function)?;
         }
-        if let Some((hook, table)) = self.hook {
+        if let Some((hook, table)) = &self.hook {
             write!(f, ", at {} by {table}", hook.to_uppercase())?;
         }
         Ok(())

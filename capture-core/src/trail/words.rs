@@ -4,10 +4,11 @@
 //! whoever followed them.
 
 use super::event::{Checksum, Event, Happening, Process};
-use super::hook::Gap;
+use super::hook::{Gap, Hook};
 use super::packet::{Packet, Tuple};
 use super::path::{Change, Edge, Hop, Relation, Trail};
 use super::point::{PointId, Role};
+use super::returns;
 use super::verdict::Verdict;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -279,15 +280,41 @@ pub fn remarks(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> Vec<String
     }
     said.extend(hop.changes.iter().map(change));
     match &event.happening {
-        Happening::Returned { value } => said.push(format!("returns {value}")),
+        Happening::Judged { hook, table, chain } => said.extend(judge(*hook, table, chain)),
+        Happening::Balanced {
+            service,
+            server,
+            forwarding,
+        } => said.push(format!(
+            "service {service} → server {server} by {}",
+            forwarding.name()
+        )),
         Happening::MadeFrom { .. } => said.push("made from another buffer".to_owned()),
         Happening::MergedInto { .. } => said.push("merged into another buffer".to_owned()),
-        Happening::Dropped { .. } | Happening::Seen => {}
+        Happening::Dropped { .. } | Happening::Seen | Happening::Returned(_) => {}
     }
+    let returned = hop.returned;
+    said.extend(returned.and_then(|value| returns::words(event.point, value)));
     if hop.late {
         said.push("late".to_owned());
     }
     said
+}
+
+/// The hook, and the table with its chain where that is not called as the hook.
+fn judge(hook: Option<Hook>, table: &str, chain: &str) -> Option<String> {
+    let hook = hook.map(|hook| hook.name().to_uppercase());
+    let table = match chain {
+        "" => table.to_owned(),
+        _ if hook.as_deref() == Some(chain) => table.to_owned(),
+        chain => format!("{table} {chain}"),
+    };
+    match (hook, table.is_empty()) {
+        (Some(hook), true) => Some(hook),
+        (Some(hook), false) => Some(format!("{table} at {hook}")),
+        (None, true) => None,
+        (None, false) => Some(table),
+    }
 }
 
 /// Whether who runs is who owns the packet: where a program's packet is handed to the device, and

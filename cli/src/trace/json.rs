@@ -1,11 +1,12 @@
 //! Trails and summaries as JSON: the schema is in docs/json.md.
 
 use crate::report;
-use pktrail::trail::hook::Gap;
+use pktrail::trail::hook::{Gap, Hook};
 use pktrail::trail::top::By;
 use pktrail::trail::verdict::Dropped;
 use pktrail::trail::{
-    Change, Happening, Hop, Names, Packet, Process, RuleStep, Top, Trail, Tuple, Verdict, words,
+    Change, Event, Happening, Hop, Name, Names, Packet, PointId, Process, Returned, RuleStep, Top,
+    Trail, Tuple, Verdict, returns, words,
 };
 use serde_json::{Value, json};
 
@@ -67,11 +68,41 @@ fn process(process: &Process, names: &dyn Names) -> Value {
     })
 }
 
+/// Hook, table and chain.
+fn judge(event: &Event) -> (Option<Hook>, Option<String>, Option<String>) {
+    let known = |name: &Name| (!name.is_empty()).then(|| name.to_string());
+    match &event.happening {
+        Happening::Judged { hook, table, chain } => (*hook, known(table), known(chain)),
+        _ => {
+            let gap = Gap::by_name(event.point.name());
+            let table = gap.and_then(Gap::before).map(str::to_owned);
+            (gap.map(|gap| gap.hook), table, None)
+        }
+    }
+}
+
+fn returned(point: PointId, value: Returned) -> Value {
+    let number = match value {
+        Returned::Number(number) => Some(number),
+        Returned::Address(address) => (address == 0).then_some(0),
+    };
+    json!({"value": number, "text": returns::words(point, value)})
+}
+
 fn hop(hop: &Hop, names: &dyn Names) -> Value {
     let event = &hop.event;
-    let gap = Gap::by_name(event.point.name());
-    let returned = match &event.happening {
-        Happening::Returned { value } => Some(*value),
+    let (hook, table, chain) = judge(event);
+    let returned = hop.returned.map(|value| returned(event.point, value));
+    let balanced = match &event.happening {
+        Happening::Balanced {
+            service,
+            server,
+            forwarding,
+        } => Some(json!({
+            "service": service.to_string(),
+            "server": server.to_string(),
+            "forwarding": forwarding.name(),
+        })),
         _ => None,
     };
     json!({
@@ -80,8 +111,9 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         "cpu": event.cpu,
         "point": event.point.name(),
         "layer": words::layer(event.point),
-        "hook": gap.map(|gap| gap.hook.name()),
-        "table": gap.and_then(Gap::before),
+        "hook": hook.map(Hook::name),
+        "table": table,
+        "chain": chain,
         "interface": names.interface(event.netns, event.interface, event.time_ns),
         "interface_index": event.interface,
         "netns": names.netns(event.netns),
@@ -94,6 +126,7 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         "queue": event.queue,
         "headers": event.packet.as_ref().map(headers),
         "returned": returned,
+        "balanced": balanced,
         "changes": hop.changes.iter().map(change).collect::<Vec<_>>(),
         "late": hop.late,
     })
@@ -163,7 +196,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
         Verdict::Merged { into } => (None, Some(into.to_string())),
         _ => (None, None),
     };
-    let hook = dropped.and_then(|dropped| dropped.hook);
+    let hook = dropped.and_then(|dropped| dropped.hook.as_ref());
     let (cause, advice) = words::advice(trail);
     let text = |field: fn(&Dropped) -> &str| dropped.map(field).filter(|text| !text.is_empty());
     json!({

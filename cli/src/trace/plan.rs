@@ -24,7 +24,17 @@ fn thousands(number: usize) -> String {
 /// How many functions there are, and how many are attached; why none is.
 pub(super) fn functions(plan: &Plan) -> String {
     let attached = match plan.functions {
-        Some((method, count)) => format!("{} attached by {}", thousands(count), method.name()),
+        Some((method, count)) => {
+            let exits = match plan.returning {
+                0 => "none tells what it returns".to_owned(),
+                returning => format!("{} tell what they return", thousands(returning)),
+            };
+            format!(
+                "{} attached by {} ({exits})",
+                thousands(count),
+                method.name()
+            )
+        }
         None => "none attached".to_owned(),
     };
     let mut text = format!(

@@ -99,7 +99,13 @@ fn question(trail: &Trail) -> Option<Question> {
         ("SOCKET_RCVBUFF" | "SOCKET_BACKLOG" | "PROTO_MEM", _) => Question::Buffer(tuple),
         ("IP_OUTNOROUTES" | "IP_INNOROUTES", _) => Question::Route(to),
         (_, "ip_error" | "dst_discard" | "dst_discard_out" | "ip6_pkt_drop") => Question::Route(to),
-        _ if dropped.hook.is_some_and(|(_, table)| table == CONFIRM) => Question::Conntrack,
+        _ if dropped
+            .hook
+            .as_ref()
+            .is_some_and(|(_, table)| table == CONFIRM) =>
+        {
+            Question::Conntrack
+        }
         (_, function) if function.starts_with("nfqnl_") => Question::Queues,
         (_, "nf_queue" | "__nf_queue") => Question::Queues,
         (_, "nf_confirm" | "__nf_conntrack_confirm") => Question::Conntrack,

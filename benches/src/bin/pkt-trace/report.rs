@@ -113,9 +113,9 @@ fn bounds(text: &mut String, rounds: &[Round], runs: &[Run]) {
 
 fn profile(text: &mut String, profiles: &[Profile]) {
     text.push_str(
-        "\n## Profile\n\nThe programs by the kernel's own measure (kernel.bpf_stats_enabled), on both \
-         CPUs, during a UDP flood. The measure itself is in each time, about as much as a run that \
-         only counts takes here; what calling a program costs is not.\n\n\
+        "\n## Profile\n\nThe programs by the kernel's own measure (kernel.bpf_stats_enabled), on \
+         both CPUs, during a UDP flood. The measure itself is in each time, about as much as a run \
+         that only counts takes here; what calling a program costs is not.\n\n\
          | tracing | runs for a datagram | a run |\n|---|---:|---:|\n",
     );
     for each in profiles {
@@ -126,9 +126,9 @@ fn profile(text: &mut String, profiles: &[Profile]) {
 
 fn to_file(text: &mut String, runs: &[Run]) {
     text.push_str(
-        "\n## Events to a file\n\n`pktrail trace --json -w FILE 'udp port 4000'` and datagrams at a \
-         given rate; the account is the program's, the frames are counted by capinfos (two for each \
-         datagram).\n\n\
+        "\n## Events to a file\n\n`pktrail trace --json -w FILE 'udp port 4000'` and datagrams at \
+         a given rate; the account is the program's, the frames are counted by capinfos (two for \
+         each datagram).\n\n\
          | events/s wanted | produced/s | shown | lost | datagrams | frames | CPU of the program | \
          peak | file |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );

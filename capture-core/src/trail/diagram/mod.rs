@@ -127,8 +127,8 @@ fn panels(trail: &Trail, names: &dyn Names) -> Vec<Panel> {
     let count = stays.len();
     let mut panels: Vec<Panel> = stays.iter().map(|hops| panel(hops, names)).collect();
     if let (Some(last), Verdict::Dropped(dropped)) = (panels.last_mut(), &trail.verdict) {
-        let table = dropped.hook.and_then(|(hook, table)| {
-            let hook = Hook::ALL.into_iter().find(|known| known.name() == hook)?;
+        let table = dropped.hook.as_ref().and_then(|(hook, table)| {
+            let hook = Hook::ALL.into_iter().find(|known| known.name() == *hook)?;
             MAP.of_table(hook, table)
         });
         let place = table.or_else(|| last.lit.last().map(|(node, _)| *node));

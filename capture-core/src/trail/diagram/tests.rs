@@ -13,6 +13,7 @@ fn hop(point: &str, netns: u32, since_ns: u64) -> Hop {
         since_ns,
         changes: Vec::new(),
         late: false,
+        returned: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Verdicts: the kernel's reason, and the cause behind it.
 
 use super::*;
+use crate::trail::hook::Hook;
+use crate::trail::{Returned, words};
 
 fn drop_of(stage: Stage) -> super::super::verdict::Dropped {
     let trails = stage.trails();
@@ -39,13 +41,64 @@ fn a_rule_s_hook_and_table_are_named_from_the_gap_before() {
     stage.at("nf:forward:-149", 0x10, (3, 200), &datagram);
     stage.dropped(0x10, "NETFILTER_DROP", "nf_hook_slow");
     let dropped = drop_of(stage);
-    assert_eq!(dropped.hook, Some(("forward", "filter")));
+    assert_eq!(dropped.hook, Some(("forward", "filter".to_owned())));
     assert_eq!(
         dropped.to_string(),
         "dropped: NETFILTER_DROP in nf_hook_slow, at FORWARD by filter"
     );
     let advice = dropped.cause.and_then(|cause| cause.advice);
     assert!(advice.is_some_and(|advice| advice.contains("nft list ruleset")));
+}
+
+#[test]
+fn what_functions_return_is_told_of_their_calls_also_after_the_end() {
+    let judged = |table: &str| Happening::Judged {
+        hook: Some(Hook::Input),
+        table: Name::new(table.as_bytes()),
+        chain: Name::default(),
+    };
+    let mut stage = Stage::new();
+    let datagram = udp(41000, 53, b"question");
+    let place = (3, 200);
+    let returns = |stage: &mut Stage, point: &str, value| {
+        stage.with(point, 0x10, (0, 0), None, |event| {
+            event.happening = Happening::Returned(Returned::Number(value));
+        });
+    };
+    stage.with("nf_hook_slow", 0x10, place, Some(&datagram), |event| {
+        event.happening = judged("");
+    });
+    for (table, verdict) in [("mangle", Some(1)), ("filter", None)] {
+        stage.with("ipt_do_table", 0x10, place, Some(&datagram), |event| {
+            event.happening = judged(table);
+        });
+        if let Some(verdict) = verdict {
+            returns(&mut stage, "ipt_do_table", verdict);
+        }
+    }
+    stage.dropped(0x10, "NETFILTER_DROP", "nf_hook_slow");
+    returns(&mut stage, "ipt_do_table", 0);
+    returns(&mut stage, "nf_hook_slow", -1);
+    // Nobody's.
+    returns(&mut stage, "ip_rcv", 0);
+    let trails = stage.trails();
+    assert_eq!(trails.len(), 1, "a return begins no trail");
+    let hops = trails[0].hops.iter();
+    let returned: Vec<_> = hops.map(|hop| hop.returned).collect();
+    let number = |value| Some(Returned::Number(value));
+    assert_eq!(returned, [number(-1), number(1), number(0), None]);
+    let Verdict::Dropped(dropped) = &trails[0].verdict else {
+        panic!("{}", trails[0].verdict)
+    };
+    assert_eq!(dropped.hook, Some(("input", "filter".to_owned())));
+    let said = words::hops(&trails[0], &words::NoNames, words::Detail::Full).join("\n");
+    for words in [
+        "INPUT; returns EPERM",
+        "mangle at INPUT; accept",
+        "filter at INPUT; drop",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 #[test]

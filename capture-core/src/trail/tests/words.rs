@@ -1,6 +1,7 @@
 //! Trails in words, conditions on trails, and summaries.
 
 use super::*;
+use crate::trail::event::Forwarding;
 use crate::trail::top::{By, Top};
 use crate::trail::wanted::Wanted;
 use crate::trail::words::{self, Detail, Names, block, packet, span};
@@ -203,4 +204,20 @@ fn an_echo_request_that_the_kernel_takes_is_answered() {
     stage.free(0x20);
     let verdicts: Vec<Verdict> = stage.trails().into_iter().map(|t| t.verdict).collect();
     assert_eq!(verdicts, [Verdict::Answered, Verdict::Consumed]);
+}
+
+#[test]
+fn a_server_that_was_chosen_is_told_with_its_service() {
+    let mut stage = Stage::new();
+    let datagram = udp(41000, 53, b"question");
+    stage.with("ip_vs_nat_xmit", 0x10, (3, 200), Some(&datagram), |event| {
+        event.happening = Happening::Balanced {
+            service: "10.76.0.1:53".parse().expect("an end"),
+            server: "10.78.0.2:5353".parse().expect("an end"),
+            forwarding: Forwarding::from_kernel(0),
+        };
+    });
+    let said = words::hops(&stage.trails()[0], &words::NoNames, Detail::Full).join("");
+    let told = "service 10.76.0.1:53 → server 10.78.0.2:5353 by NAT";
+    assert!(said.contains(told), "{said}");
 }
