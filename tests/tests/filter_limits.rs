@@ -9,9 +9,9 @@
     reason = "the numbers of a run are to be recorded"
 )]
 
-use nix::time::{ClockId, clock_gettime};
 use pktrail_core::filter::{self, LiveTarget, NoNames, Target};
 use pktrail_core::{Filter, LinkType};
+use pktrail_tests::fuzz::cpu_time;
 use std::time::Duration;
 
 /// At one time.
@@ -290,12 +290,6 @@ fn targets() -> [Target; 2] {
         ..plain.clone()
     };
     [plain, all]
-}
-
-/// What this thread has used: others on the machine do not count.
-fn cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock");
-    now.into()
 }
 
 /// Checks one, and says how long it took.
