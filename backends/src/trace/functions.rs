@@ -10,7 +10,7 @@ use libbpf_rs::{KprobeOpts, Object, ProgramMut};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pktrail_core::Result;
 use pktrail_core::trail::point::{self, Attach};
-use pktrail_core::trail::{Layer, PointId, SkbAt};
+use pktrail_core::trail::{Layer, Pattern, PointId, SkbAt};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs;
@@ -70,8 +70,9 @@ impl Functions {
     /// `Usage` for a word that fits nothing.
     pub(super) fn choose(list: &str) -> Result<(Self, Vec<PointId>)> {
         let all = btf::functions();
-        let elsewhere = |word: &str| all.keys().any(|name| fits_list(word, name));
+        let elsewhere = |pattern: &Pattern| all.keys().any(|name| pattern.fits(name));
         let points = point::select_also(list, elsewhere)?;
+        let patterns = Pattern::list(list)?;
         let mut functions = Self {
             candidates: all.len(),
             ..Self::default()
@@ -93,7 +94,8 @@ impl Functions {
         }
         for (name, function) in &all {
             let known = taken.get(name.as_str()).copied();
-            let point = known.or_else(|| fits_list(list, name).then(|| PointId::learn(name)));
+            let is_meant = || patterns.iter().any(|pattern| pattern.fits(name));
+            let point = known.or_else(|| is_meant().then(|| PointId::learn(name)));
             functions.chosen.extend(point.map(|point| Chosen {
                 point,
                 name: name.clone(),
@@ -433,11 +435,4 @@ fn breakpoints(program: &ProgramMut<'_>, chosen: &[Chosen], attached: &mut Attac
             Err(cause) => attached.refused.push((one.name.clone(), cause.to_string())),
         }
     }
-}
-
-/// Whether a function that has no row is meant by a list such as `net,nf,tcp_v4_rcv`.
-fn fits_list(list: &str, name: &str) -> bool {
-    list.split(',').map(str::trim).any(|word| {
-        word == "all" || word == name || word.contains('*') && point::matches(word, name)
-    })
 }

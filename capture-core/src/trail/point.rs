@@ -3,6 +3,7 @@
 //! Owns the rows (`points.txt`) and choosing among them. Whether a kernel has a point, and under
 //! which name, is found out by who attaches.
 
+use super::Pattern;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::fmt;
@@ -417,7 +418,7 @@ impl Point {
 }
 
 /// The points of a list such as `net,nf,tcp_v4_rcv` or `all`: layers, names, old names, names
-/// with `*` for any characters, and `default`.
+/// with `*` for any characters, `/regular expressions/`, and `default`.
 ///
 /// # Errors
 /// `Usage` for a word that fits no point.
@@ -429,29 +430,28 @@ pub fn select(list: &str) -> Result<Vec<PointId>> {
 ///
 /// # Errors
 /// `Usage` for a word that fits no point and is not known elsewhere.
-pub fn select_also(list: &str, elsewhere: impl Fn(&str) -> bool) -> Result<Vec<PointId>> {
+pub fn select_also(list: &str, elsewhere: impl Fn(&Pattern) -> bool) -> Result<Vec<PointId>> {
     let mut chosen = vec![false; TABLE.rows.len()];
-    for word in list.split(',').map(str::trim) {
+    for pattern in Pattern::list(list)? {
+        let word = pattern.word.as_str();
         let layer = Layer::by_name(word);
         let named = PointId::by_name(word);
         let mut found = false;
         for ((point, number), chosen) in TABLE.rows.iter().zip(0_u16..).zip(&mut chosen) {
-            let fits = word == "all"
-                || word == DEFAULT && point.is_default()
+            let fits = word == DEFAULT && point.is_default()
                 || layer == Some(point.layer)
                 || named == Some(PointId(number))
-                || word.contains('*') && matches(word, point.name);
+                || pattern.fits(point.name);
             *chosen |= fits;
             found |= fits;
         }
-        if !found && !elsewhere(word) {
+        if !found && !elsewhere(&pattern) {
             let layers: Vec<&str> = Layer::ALL.iter().map(|(name, _)| *name).collect();
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!(
-                    "no point is called '{word}': give a name, a pattern with *, all, default, \
-                     or a layer: \
-                     {}",
+                    "no point is called '{word}': give a name, a pattern with *, /a regular \
+                     expression/, all, default, or a layer: {}",
                     layers.join(", ")
                 ),
             ));
@@ -459,25 +459,6 @@ pub fn select_also(list: &str, elsewhere: impl Fn(&str) -> bool) -> Result<Vec<P
     }
     let numbers = (0_u16..).zip(&chosen).filter(|(_, chosen)| **chosen);
     Ok(numbers.map(|(number, _)| PointId(number)).collect())
-}
-
-/// Whether `name` fits `pattern`, in which `*` stands for any characters.
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut name) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or("");
-    for part in parts {
-        let Some(at) = name.find(part) else {
-            return false;
-        };
-        name = name.get(at + part.len()..).unwrap_or("");
-    }
-    name.ends_with(last)
 }
 
 #[cfg(test)]
@@ -539,6 +520,6 @@ mod tests {
         assert_eq!(tcp.expect_err("no such name").kind(), ErrorKind::Usage);
         let tcp = select("tcp_v*_rcv").expect("a pattern");
         assert_eq!(tcp.len(), 4, "the versions, and do_rcv of each");
-        assert!(matches("*_rcv", "ip_rcv") && !matches("ip*x", "ip_rcv"));
+        assert_eq!(select("/^tcp_v._rcv$/").expect("an expression").len(), 2);
     }
 }

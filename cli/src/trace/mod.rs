@@ -83,8 +83,8 @@ struct Trace {
     /// Say what is attached, and show every hop on a line of its own
     #[arg(short, long)]
     verbose: bool,
-    /// Points to attach to: names, layers (net, nf, tcp…), patterns with *, functions of the
-    /// kernel, all, or default: tracepoints and the places between the tables of netfilter.
+    /// Points to attach to: names, layers (nf, tcp…), patterns with *, /expressions/, functions of
+    /// the kernel, all, or default: tracepoints and the places between the tables of netfilter.
     /// `default,tc,xdp:observer` adds what looks at each device
     #[arg(long, value_name = "LIST")]
     points: Option<String>,
