@@ -3,6 +3,7 @@
 
 mod docker;
 mod iptables;
+mod listener;
 mod nfqueue;
 mod ovs;
 mod ping;

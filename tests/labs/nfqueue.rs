@@ -1,41 +1,13 @@
 //! UDP packets of a new flow through a queue to a program and back, and the ways to lose one:
 //! the queue is full, nobody listens, and two connections clash when conntrack confirms them.
 
+use crate::listener::Listener;
 use crate::stage::{Lab, points};
 use pktrail_tests::netns::{Netns, VethPair};
 use pktrail_tests::tracing::Traced;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
-use std::process::{Child, Stdio};
 use std::time::Duration;
-
-/// The program behind queue 5 of `a`.
-struct Listener(Child);
-
-impl Listener {
-    fn start(pair: &VethPair, words: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/labs/nfqueue.py");
-        let mut command = pair.a.command("python3");
-        command
-            .args([script, "5"])
-            .args(words)
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().expect("python runs");
-        let mut line = String::new();
-        let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
-        said.read_line(&mut line).expect("it can be read");
-        assert_eq!(line, "ready\n");
-        Self(child)
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Sends `count` datagrams through queue 5 of `a`, and returns their trails in order.
 fn send(label: &str, listener: Option<&[&str]>, count: usize) -> (Traced, Vec<Value>) {

@@ -1,12 +1,11 @@
 //! The order of tables, and a queue to user space, told by functions alone: so they are on kernels
 //! without links between the tables. Every method of attaching tells the same.
 
+use crate::listener::Listener;
 use crate::stage::{Lab, rewrites, rules, with};
 use pktrail_tests::netns::{Netns, VethPair};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 const POINTS: &str = "ip_rcv,ip_forward,ip_output,udp_rcv,__udp_enqueue_schedule_skb,\
@@ -156,36 +155,12 @@ fn the_order_of_tables_is_the_same_by_every_method() {
     }
 }
 
-/// The program behind queue 5 of `a`.
-struct Listener(Child);
-
-impl Listener {
-    fn start(pair: &VethPair) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/labs/nfqueue.py");
-        let mut command = pair.a.command("python3");
-        command.args([script, "5", "accept"]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("python runs");
-        let mut line = String::new();
-        let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
-        said.read_line(&mut line).expect("it can be read");
-        assert_eq!(line, "ready\n");
-        Self(child)
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Two datagrams of a new flow through a queue; then, without its program, one that is lost.
 fn tell_queue(method: &str) -> Vec<Value> {
     let pair = VethPair::new("lab-fnq");
     let rule = "iptables-nft -A OUTPUT -p udp --dport 4000 -j NFQUEUE --queue-num 5";
     pair.a.exec(&rule.split(' ').collect::<Vec<_>>());
-    let listener = Listener::start(&pair);
+    let listener = Listener::start(&pair, &["accept"]);
     let sink = socket(&pair.b, (VethPair::ADDRESS_B, 4000));
     let source = socket(&pair.a, (VethPair::ADDRESS_A, 0));
     pair.a.exec(&["ping", "-q", "-c", "1", VethPair::ADDRESS_B]);

@@ -4,6 +4,8 @@
 mod datapath;
 mod functions;
 mod ipvs;
+#[path = "../listener.rs"]
+mod listener;
 #[path = "../stage.rs"]
 mod stage;
 

@@ -7,7 +7,7 @@
 
 use super::listing::Listing;
 use super::message::{self, Attributes, Came, Found, Messages};
-use super::{IPV4, IPV6};
+use super::{IPV4, IPV6, received};
 use netlink_sys::Socket;
 use pktrail_core::trail::hook::Hook;
 use pktrail_core::trail::rules::Traced;
@@ -106,15 +106,7 @@ impl Legacy {
 
     /// What has been reported, without waiting.
     pub(super) fn poll(&mut self, mut take: impl FnMut(Traced)) {
-        loop {
-            let datagram = match self.socket.recv_from_full() {
-                Ok((datagram, _)) => datagram,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.overflown = true;
-                    continue;
-                }
-                Err(_) => break,
-            };
+        while let Some(datagram) = received(&self.socket, &mut self.overflown) {
             for came in message::read(&datagram) {
                 if let Came::Logged(family, found) = came
                     && let Some(traced) = self.traced(family, found)

@@ -231,15 +231,7 @@ impl RuleTrace {
 
     /// What has been reported, without waiting.
     pub(super) fn poll(&mut self, mut take: impl FnMut(Traced)) {
-        loop {
-            let datagram = match self.socket.recv_from_full() {
-                Ok((datagram, _)) => datagram,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.overflown = true;
-                    continue;
-                }
-                Err(_) => break,
-            };
+        while let Some(datagram) = received(&self.socket, &mut self.overflown) {
             for came in message::read(&datagram) {
                 match came {
                     Came::Message(message::TRACE, family, found) => {
@@ -418,5 +410,16 @@ fn refused(code: i32) -> Error {
             Error::new(kind, what).with_source(cause)
         }
         _ => Error::io("the kernel refuses the table that traces rules", cause),
+    }
+}
+
+/// What the kernel has sent, without waiting. `overflown` is set if some was lost before.
+fn received(socket: &Socket, overflown: &mut bool) -> Option<Vec<u8>> {
+    loop {
+        match socket.recv_from_full() {
+            Ok((datagram, _)) => return Some(datagram),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => *overflown = true,
+            Err(_) => return None,
+        }
     }
 }
