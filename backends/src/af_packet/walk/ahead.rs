@@ -10,6 +10,9 @@ use crate::sys::prefetch::prefetch;
 
 /// A cache line.
 const LINE: usize = 64;
+/// The kernel's header, a packet address and the space reserved: what is turned
+/// into the head of a block lies in it, and the one before ends there.
+const HEADERS: usize = 84;
 /// Frames of one length are fetched so many before they are needed.
 const FRAMES: usize = 8;
 /// Shorter distances than this the processor foresees by itself.
@@ -36,6 +39,7 @@ impl Ahead {
                 let next = at.saturating_add(distance.saturating_mul(FRAMES));
                 prefetch(memory, next);
                 prefetch(memory, next.saturating_add(LINE));
+                prefetch(memory, next.saturating_add(HEADERS - 1));
             }
             return;
         }
