@@ -192,8 +192,8 @@ impl Bench {
             Disk::File(path) => Some(self.on_disk(path, control)?),
             Disk::Simulated(bytes_per_s) => {
                 let sink = Slow {
+                    inner: FileSink::open(Output::new("/dev/null"))?,
                     bytes_per_s: (*bytes_per_s).max(1),
-                    bytes: 0,
                     begin: None,
                 };
                 Some(self.stage(Box::new(sink), control)?)
@@ -295,28 +295,34 @@ impl Sink for Bounded {
     }
 }
 
-/// A disk that takes so many bytes a second, and no more.
+/// A disk that takes so many bytes of a file a second, and no more.
 struct Slow {
+    inner: FileSink,
     bytes_per_s: u64,
-    bytes: u64,
     /// When the first came.
     begin: Option<Instant>,
 }
 
 impl Sink for Slow {
     fn write(&mut self, batch: Batch) -> Result<Flow> {
-        self.bytes += batch
-            .frames
-            .iter()
-            .map(|info| u64::from(info.caplen))
-            .sum::<u64>();
-        let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_s as f64);
-        thread::sleep(due.saturating_sub(self.begin.get_or_insert_with(Instant::now).elapsed()));
-        Ok(Flow::Continue)
+        let begin = *self.begin.get_or_insert_with(Instant::now);
+        let flow = self.inner.write(batch)?;
+        let bytes = self.inner.file_bytes() as f64;
+        let due = Duration::from_secs_f64(bytes / self.bytes_per_s as f64);
+        thread::sleep(due.saturating_sub(begin.elapsed()));
+        Ok(flow)
     }
 
-    fn finish(&mut self, _: &Account) -> Result<()> {
-        Ok(())
+    fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {
+        self.inner.tick(now_ns, account)
+    }
+
+    fn finish(&mut self, account: &Account) -> Result<()> {
+        self.inner.finish(account)
+    }
+
+    fn losses(&self) -> pktrail_core::Losses {
+        self.inner.losses()
     }
 }
 

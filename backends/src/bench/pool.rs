@@ -1,15 +1,16 @@
 //! A ring in memory: blocks of made-up frames, lent and taken back as the
 //! kernel's are, as fast as they come back.
 //!
-//! Owns the memory and the source over it. The frames lie in a block as the
-//! kernel lays them, so that the engine does with them what it does with
-//! captured ones; their bytes are not made anew when a block comes back.
+//! Owns the memory and the source over it. The frames lie in a block where the
+//! kernel would lay them, and their index is there from the beginning: reading a
+//! ring's headers, and packing small frames while they are read, is not part of
+//! it. Their bytes are not made anew when a block comes back.
 
 use crate::inject::{self, Sizes};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use memmap2::MmapMut;
 use pktrail_core::{
-    Batch, Block, Error, ErrorKind, Filter, FrameInfo, Interface, LinkType, Next, Obstacle,
+    Batch, Block, Error, ErrorKind, Filter, Flags, FrameInfo, Interface, LinkType, Next, Obstacle,
     Placement, Result, Source, SourceAccount,
 };
 use std::sync::Arc;
@@ -214,6 +215,7 @@ fn fill(sizes: Sizes, memory: &mut [u8]) -> Result<Vec<FrameInfo>> {
             offset: u32::try_from(from).unwrap_or(u32::MAX),
             caplen: u32::from(*len),
             len: u32::from(*len),
+            flags: Flags::INBOUND.with(Flags::UNICAST),
             ..FrameInfo::default()
         });
         at = (from + frame.len()).next_multiple_of(ALIGNMENT);

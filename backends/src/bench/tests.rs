@@ -59,6 +59,20 @@ fn a_simulated_disk_takes_what_it_says() {
 }
 
 #[test]
+fn a_simulated_disk_takes_all_that_stands_in_a_file() {
+    let small = Bench {
+        sizes: Sizes::Fixed(64),
+        ..bench(Disk::Simulated(10_000_000))
+    };
+    let report = small.run(&Control::default()).expect("nothing can fail");
+    let disk = report.disk.expect("it was asked for");
+    // The head and the end of a packet's block are 32 bytes.
+    let most = 10_000_000.0 / (64.0 + 32.0);
+    assert!(disk.frames > 0 && disk.rate() <= most, "{disk:?}");
+    assert_eq!(report.limit().0, Limit::Disk);
+}
+
+#[test]
 fn a_file_is_written_and_removed() {
     let path = std::env::temp_dir().join(format!("pktrail-bench-{}", std::process::id()));
     let found = bench(Disk::File(path.clone())).run(&Control::default());

@@ -4,7 +4,8 @@
 //! It has no name (O_TMPFILE) until its turn comes: nobody sees a file in which
 //! nothing is yet, a file of an earlier round is replaced when its place is
 //! needed and not before, and a crash leaves nothing behind. Where the file
-//! system knows no files without names, files are opened when their turn comes.
+//! system knows no files without names, files are opened when their turn comes,
+//! and so is the first in another folder.
 
 use super::target::Target;
 use crate::{Error, ErrorKind, Result};
@@ -69,12 +70,18 @@ impl Ahead {
     }
 
     /// The file that was made, which gets the name `path` while it is written;
-    /// `None` if there is none for that folder.
+    /// `None` if there is none for that folder. The next will be for it.
     pub(super) fn take(&mut self, path: &Path, direct: bool) -> Option<Target> {
-        if folder(path) != self.folder || !std::mem::take(&mut self.is_asked) {
+        if !std::mem::take(&mut self.is_asked) {
             return None;
         }
-        let file = self.ready.recv().ok()??;
+        let made = self.ready.recv().ok()?;
+        if folder(path) != self.folder {
+            self.folder = folder(path).into();
+            self.ask();
+            return None;
+        }
+        let file = made?;
         let copy = file.try_clone().ok()?;
         let (to, named) = bounded(1);
         self.send(Job::Name(copy, path.into(), to));

@@ -2,9 +2,12 @@
 //! turn the blocks of a ring of their own into pcapng and write them to a file
 //! of their own (`/dev/null`), as `--file-per-ring` does.
 //!
-//! Beyond the machine's own CPUs the threads take turns, so that the time on the
-//! clock says nothing more: CPU time does. Beside it stands how often a thread
+//! Each ring has the same size, whatever the number of threads: more than a cache
+//! holds. Beyond the machine's own CPUs the threads take turns, so that the time on
+//! the clock says nothing more: CPU time does. Beside it stands how often a thread
 //! had to wait for another (voluntary switches): shared locks would show there.
+//! Threads wait when they begin and end, however long they run, so it is counted
+//! how many more there are when each takes twice as many batches.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -20,9 +23,10 @@ use std::time::Instant;
 
 /// Threads of the rows.
 const THREADS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
-/// Bytes of all rings together, the same in every row and more than a cache
-/// holds, so that one ring is not cheaper for being alone.
-const RINGS_BYTES: usize = 512 << 20;
+/// Bytes of each ring, more than a cache holds.
+const RING_BYTES: usize = 64 << 20;
+/// How far a frame's cost may be from that of one thread's.
+const FLAT: f64 = 0.1;
 /// Batches that all threads take together in one measurement.
 const BATCHES: u64 = 4096;
 /// Measurements of each row; the median is shown.
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
         [] => tables(),
         // One measurement, for strace and perf to look at.
         [size, threads] => match (sizes(size), threads.parse()) {
-            (Some(sizes), Ok(threads @ 1..=256)) => measure(sizes, threads).map(|run| {
+            (Some(sizes), Ok(threads @ 1..=128)) => measure(sizes, threads, BATCHES).map(|run| {
                 println!(
                     "{threads} threads, {} frames in {} batches",
                     run.frames, run.batches
@@ -77,8 +81,8 @@ fn sizes(word: &str) -> Option<Sizes> {
 
 fn tables() -> Result<()> {
     println!(
-        "| size | threads | CPU ns/frame | least | of one thread's | M frames/s | \
-         voluntary switches per 1,000 batches |\n|---|---:|---:|---:|---:|---:|---:|"
+        "| size | threads | CPU ns/frame | least | of one thread's | within 10 % | M frames/s | \
+         voluntary switches for {BATCHES} batches more |\n|---|---:|---:|---:|---:|---|---:|---:|"
     );
     for (name, sizes) in [
         ("64", Sizes::Fixed(64)),
@@ -86,24 +90,28 @@ fn tables() -> Result<()> {
         ("mix", Sizes::Mix),
     ] {
         // Once to get memory that a new process has to wait for.
-        measure(sizes, 1)?;
+        measure(sizes, 1, BATCHES)?;
         // Rows take turns, so that what the machine does meanwhile meets all.
         let mut runs = vec![Vec::new(); THREADS.len()];
         for _ in 0..ROUNDS {
             for (row, threads) in runs.iter_mut().zip(THREADS) {
-                row.push(measure(sizes, threads)?);
+                let half = measure(sizes, threads, BATCHES)?;
+                let mut run = measure(sizes, threads, 2 * BATCHES)?;
+                run.voluntary -= half.voluntary;
+                row.push(run);
             }
         }
         let cost = |run: &Run| run.cpu_s * 1e9 / run.frames as f64;
         let alone = median(&runs[0], cost);
         for (row, threads) in runs.iter().zip(THREADS) {
             let least = row.iter().map(cost).fold(f64::INFINITY, f64::min);
+            let ratio = median(row, cost) / alone;
             println!(
-                "| {name} | {threads} | {:.1} | {least:.1} | {:.2} | {:.2} | {:.1} |",
+                "| {name} | {threads} | {:.1} | {least:.1} | {ratio:.2} | {} | {:.2} | {:.0} |",
                 median(row, cost),
-                median(row, cost) / alone,
+                if (ratio - 1.0).abs() <= FLAT { "yes" } else { "**no**" },
                 median(row, |run| run.frames as f64 / run.seconds / 1e6),
-                median(row, |run| run.voluntary as f64 * 1e3 / run.batches as f64),
+                median(row, |run| run.voluntary as f64),
             );
         }
     }
@@ -116,12 +124,13 @@ fn median(runs: &[Run], value: impl Fn(&Run) -> f64) -> f64 {
     values[values.len() / 2]
 }
 
-/// Lets `threads` rings run at once, each with an engine and a file of its own.
-fn measure(sizes: Sizes, threads: usize) -> Result<Run> {
-    let each = BATCHES / threads as u64;
+/// Lets `threads` rings run at once, each with an engine and a file of its own, until
+/// together they have taken so many batches.
+fn measure(sizes: Sizes, threads: usize, batches: u64) -> Result<Run> {
+    let each = batches / threads as u64;
     let mut engines = Vec::new();
     for _ in 0..threads {
-        let source = Simulated::new(sizes, RINGS_BYTES / threads)?.batches(each);
+        let source = Simulated::new(sizes, RING_BYTES)?.batches(each);
         let frames = source.frames_in_batch() as u64;
         let mut engine = Engine::new();
         engine.add(Box::new(source));

@@ -229,7 +229,7 @@ impl FileSink {
     }
 
     /// The length of the file, with what is still in the buffer.
-    pub(super) fn file_bytes(&self) -> u64 {
+    pub(crate) fn file_bytes(&self) -> u64 {
         let written = self.target.as_ref().map_or(0, Target::end);
         written + self.stage.len() as u64
     }

@@ -82,3 +82,15 @@ fn a_file_made_ahead_takes_its_name_when_its_turn_comes() {
         assert_eq!(numbers(folder.0.join(name)), wanted);
     }
 }
+
+#[test]
+fn after_a_file_in_another_folder_files_are_made_ahead_in_that_one() {
+    let folders = [Folder::new("one"), Folder::new("other")];
+    let at = |which: usize, name: &str| folders[which].0.join(name);
+    let mut ahead = ahead::Ahead::new(&at(0, "first"), ahead::unnamed).unwrap();
+    assert!(ahead.take(&at(0, "second"), false).is_some());
+    assert!(ahead.take(&at(1, "third"), false).is_none());
+    assert!(ahead.take(&at(1, "fourth"), false).is_some());
+    drop(ahead);
+    assert_eq!(folders[1].names(), ["fourth"]);
+}
