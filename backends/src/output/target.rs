@@ -335,7 +335,7 @@ impl Target {
             && direct.refuse()
         {
             self.notice = Some(format!(
-                "{name} is written through the page cache: its file system refuses direct writes \
+                "{name} is written through the page cache: direct writes are refused there \
                  ({reason})"
             ));
         }
