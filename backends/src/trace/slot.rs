@@ -26,6 +26,13 @@ pub(super) const TRACEPOINTS: &[&str] = &[
     "sock_rcvqueue_full",
     "udp_fail_queue_rcv_skb",
     "sk_data_ready",
+    "napi_gro_frags_entry",
+    "netif_receive_skb_entry",
+    "netif_receive_skb_list_entry",
+    "netif_rx_entry",
+    "net_dev_xmit",
+    "tcp_hash_bad_header",
+    "tcp_hash_md5_mismatch",
 ];
 
 /// The slot of the first gap.
@@ -82,7 +89,17 @@ pub(super) fn gap_point(hook: Hook, priority: i32) -> Option<PointId> {
 mod tests {
     use super::super::plan::PICK_UP;
     use super::*;
-    use pktrail_core::trail::point::points;
+    use pktrail_core::trail::point::{Attach, SkbAt, points};
+
+    #[test]
+    fn every_tracepoint_has_a_program_and_every_function_a_packet() {
+        for point in points() {
+            let is_known = TRACEPOINTS.contains(&point.name);
+            assert_eq!(point.attach.contains(&Attach::TpBtf), is_known, "{}", point.name);
+            let is_function = point.attach.contains(&Attach::Fentry);
+            assert!(!is_function || point.skb != SkbAt::None, "{}", point.name);
+        }
+    }
 
     #[test]
     fn the_programs_have_these_numbers() {

@@ -39,6 +39,13 @@ POINT(13, tcp_bad_csum, 0, PICKS)
 POINT(14, icmp_send, 0, TASK)
 POINT(15, sock_rcvqueue_full, 1, NO_DEVICE | TASK)
 POINT(16, udp_fail_queue_rcv_skb, 2, PASS)
+POINT(18, napi_gro_frags_entry, 0, RECEIVED)
+POINT(19, netif_receive_skb_entry, 0, RECEIVED)
+POINT(20, netif_receive_skb_list_entry, 0, RECEIVED)
+POINT(21, netif_rx_entry, 0, RECEIVED)
+POINT(22, net_dev_xmit, 0, NO_DEVICE)
+POINT(23, tcp_hash_bad_header, 1, NO_DEVICE)
+POINT(24, tcp_hash_md5_mismatch, 1, NO_DEVICE)
 
 SEC("raw_tp/kfree_skb") int tp_kfree_skb(u64 *ctx)
 {

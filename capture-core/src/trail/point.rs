@@ -404,16 +404,22 @@ pub fn points() -> &'static [Point] {
 /// places between the tables of netfilter.
 pub const DEFAULT: &str = "default";
 
-/// A tracepoint that every packet through a cable passes, and that says nothing which the next one
-/// does not: only who asks for it has it.
-const LEFT_OUT: &str = "netif_rx";
+/// Tracepoints that every packet passes, and that say nothing which the next one does not: only who
+/// asks for them has them.
+const LEFT_OUT: [&str; 5] = [
+    "netif_rx",
+    "netif_rx_entry",
+    "netif_receive_skb_entry",
+    "netif_receive_skb_list_entry",
+    "net_dev_xmit",
+];
 
 impl Point {
     /// Whether it is among the [`DEFAULT`] points.
     pub fn is_default(&self) -> bool {
         let mut ways = self.attach.iter();
         let is_cheap = ways.any(|way| matches!(way, Attach::TpBtf | Attach::Netfilter));
-        is_cheap && self.name != LEFT_OUT
+        is_cheap && !LEFT_OUT.contains(&self.name)
     }
 }
 
