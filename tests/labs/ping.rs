@@ -15,6 +15,14 @@ fn ping(pair: &VethPair, groups: &str) -> Traced {
     lab.end()
 }
 
+/// What kind of socket sent the request.
+fn asker(traced: &Traced) -> Value {
+    let requests = with(&traced.trails(), "icmp_type", 8);
+    let hops = requests[0]["hops"].as_array().expect("hops").iter();
+    let mut senders = hops.map(|hop| hop["sender"].clone());
+    senders.find(|sender| !sender.is_null()).unwrap_or_default()
+}
+
 /// The reply that came and its copies.
 fn replies(traced: &Traced) -> (Value, Vec<Value>) {
     let trails = with(&traced.trails(), "icmp_type", 0);
@@ -33,7 +41,9 @@ fn reader(trail: &Value) -> &str {
 fn ping_with_a_raw_socket_reads_a_copy() {
     let pair = VethPair::new("lab-ping-raw");
     // No group may open ICMP datagram sockets.
-    let (came, copies) = replies(&ping(&pair, "1 0"));
+    let traced = ping(&pair, "1 0");
+    assert_eq!(asker(&traced), "raw socket", "{}", traced.shown);
+    let (came, copies) = replies(&traced);
     let [copy] = &copies[..] else {
         panic!("{copies:#?}")
     };
@@ -50,7 +60,9 @@ fn ping_with_a_raw_socket_reads_a_copy() {
 #[test]
 fn ping_with_a_datagram_socket_reads_the_reply_itself() {
     let pair = VethPair::new("lab-ping-dgram");
-    let (came, copies) = replies(&ping(&pair, "0 2147483647"));
+    let traced = ping(&pair, "0 2147483647");
+    assert_eq!(asker(&traced), "ICMP datagram socket", "{}", traced.shown);
+    let (came, copies) = replies(&traced);
     assert_eq!(copies, [] as [Value; 0]);
     assert_eq!(came["verdict"]["kind"], "delivered");
     assert_eq!(reader(&came), "ping");

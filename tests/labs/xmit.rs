@@ -50,15 +50,23 @@ fn xmit_shows_headers_process_queue_and_what_follows() {
         let hop = |at: usize| &trail["hops"][places[at]];
         // The process that sends is the one that runs there.
         assert_eq!(hop(0)["process"]["pid"], std::process::id(), "{trail:#}");
+        assert_eq!(hop(0)["sender"], "UDP socket", "{trail:#}");
+        for queue in [1, 2] {
+            assert_eq!(hop(queue)["discipline"], "tbf", "{trail:#}");
+        }
         let wait_ns = hop(2)["since_ns"].as_u64().expect("a time");
         waits.push(wait_ns);
         assert!(at("netif_receive_skb") > places[3]);
     }
-    // The kernel's own count, and the last packet waited longest.
+    // The kernel's own count (ARP and the ping went there as well), and the last packet waited
+    // longest.
     let counted = pair
         .a
         .exec(&["tc", "-s", "qdisc", "show", "dev", VethPair::A]);
     assert!(counted.contains("qdisc tbf"), "{counted}");
+    let count = counted.split(" bytes ").nth(1).expect("a count of packets");
+    let count = count.split(' ').next().and_then(|word| word.parse().ok());
+    assert!(count.is_some_and(|count: u64| count >= 5), "{counted}");
     assert!(waits[3] > waits[0], "{waits:?}");
     // 56 bytes of data, 8 of ICMP, 20 of IP: not 21504, which 84 is in the wrong byte order.
     let ping = with(&traced.trails(), "icmp_type", 8);

@@ -138,6 +138,31 @@ INLINE void read_judge(struct record *record, const struct place *place)
 		bpf_probe_read_kernel_str(record->process_name, 16, (void *)place->context);
 }
 
+/* The name of a queueing discipline. */
+INLINE void read_discipline(struct record *record, u64 queue)
+{
+	u64 operations = READ_ADDRESS(Qdisc, queue, ops);
+
+	record->value = 0;
+	bpf_probe_read_kernel_str(&record->value, 16, (void *)(operations + OFFSET(Qdisc_ops, id)));
+}
+
+/* States of what stands for a socket and is none (include/net/tcp_states.h). */
+#define TIME_WAIT 6
+#define NEW_SYN_RECEIVED 12
+
+/* What kind of socket sends it. */
+INLINE void read_sender(struct record *record)
+{
+	u8 state = READ(sock, record->socket, __sk_common.skc_state);
+
+	if (state == TIME_WAIT || state == NEW_SYN_RECEIVED)
+		return;
+	record->socket_protocol = READ(sock, record->socket, sk_protocol);
+	record->socket_type = READ(sock, record->socket, sk_type);
+	record->socket_family = READ(sock, record->socket, __sk_common.skc_family);
+}
+
 /* The lowest bits of a connection's flags (include/uapi/linux/ip_vs.h). */
 #define FORWARD_MASK 7
 

@@ -134,11 +134,22 @@ struct net_device {
 struct sock_common {
 	u16 skc_num;
 	u16 skc_family;
+	u8 skc_state;
 	possible_net_t skc_net;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	u16 sk_type;
+	u16 sk_protocol;
+};
+
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	const struct Qdisc_ops *ops;
 };
 
 typedef struct {

@@ -26,6 +26,8 @@ enum kind {
 	 * `hook` is how it is sent, `family` theirs.
 	 */
 	KIND_BALANCED = 6,
+	/* A queueing discipline has it: `value` and `cgroup` are its name. */
+	KIND_QUEUED = 7,
 };
 
 struct record {
@@ -65,7 +67,11 @@ struct record {
 	u8 hook;
 	u8 family;
 	u8 kind;
-	u8 unused[6];
+	/* Of the socket that the packet was sent by, where that is told: IPPROTO_*, SOCK_*, AF_*. */
+	u16 socket_protocol;
+	u8 socket_type;
+	u8 socket_family;
+	u8 unused[2];
 	char interface_name[16];
 	char process_name[16];
 	u8 data[];

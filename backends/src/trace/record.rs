@@ -5,7 +5,7 @@
 use super::slot;
 use pktrail_core::trail::hook::Hook;
 use pktrail_core::trail::{
-    Checksum, Event, Forwarding, Happening, Name, Packet, Process, Returned,
+    Checksum, Event, Forwarding, Happening, Name, Packet, Process, Returned, Sender,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,6 +20,7 @@ const MADE_FROM: u8 = 3;
 const MERGED: u8 = 4;
 const JUDGED: u8 = 5;
 const BALANCED: u8 = 6;
+const QUEUED: u8 = 7;
 /// Of the families that number their hooks alike: `NFPROTO_IPV4`, `NFPROTO_BRIDGE`, `NFPROTO_IPV6`.
 const FAMILIES: [u8; 3] = [2, 7, 10];
 
@@ -82,6 +83,7 @@ impl<'a> Record<'a> {
         event.checksum = Checksum::from_kernel(*bytes.get(110)?);
         event.packet = Packet::read(network, event.length);
         event.process = process(bytes)?;
+        event.sender = Sender::from_kernel(*bytes.get(117)?, *bytes.get(116)?, half(bytes, 114)?);
         event.happening = match kind {
             RETURNED => Happening::Returned(match word(bytes, 84)? {
                 0 => Returned::Number(value.cast_signed()),
@@ -89,6 +91,9 @@ impl<'a> Record<'a> {
             }),
             JUDGED => judged(bytes)?,
             BALANCED => balanced(bytes)?,
+            QUEUED => Happening::Queued {
+                discipline: Name::new(bytes.get(32..48)?),
+            },
             MADE_FROM => Happening::MadeFrom { parent: value },
             MERGED => Happening::MergedInto { target: value },
             _ => Happening::Seen,

@@ -180,10 +180,14 @@ NOINLINE int report(struct place *place)
 	record.time_ns = place->now_ns ? place->now_ns : bpf_ktime_get_ns();
 	read_buffer(&record, place->skb);
 	read_whereabouts(&record, place);
+	if (role & PICKS_AGAIN && record.socket)
+		read_sender(&record);
 	if (place->kind == KIND_JUDGED)
 		read_judge(&record, place);
 	else if (place->kind == KIND_BALANCED)
 		read_server(&record, place->value);
+	else if (place->kind == KIND_QUEUED)
+		read_discipline(&record, place->value);
 	else
 		read_task(&record, place);
 	record.link_bytes = bytes.link;

@@ -95,7 +95,12 @@ mod tests {
     fn every_tracepoint_has_a_program_and_every_function_a_packet() {
         for point in points() {
             let is_known = TRACEPOINTS.contains(&point.name);
-            assert_eq!(point.attach.contains(&Attach::TpBtf), is_known, "{}", point.name);
+            assert_eq!(
+                point.attach.contains(&Attach::TpBtf),
+                is_known,
+                "{}",
+                point.name
+            );
             let is_function = point.attach.contains(&Attach::Fentry);
             assert!(!is_function || point.skb != SkbAt::None, "{}", point.name);
         }
@@ -106,13 +111,16 @@ mod tests {
         let source = include_str!("trace.bpf.c");
         for (slot, name) in TRACEPOINTS.iter().enumerate() {
             let by_macro = format!("POINT({slot}, {name}, ");
+            let by_macro_of_queues = format!("QUEUE({slot}, {name}, ");
             let by_hand = format!("int tp_{name}(");
             let numbers = [
                 format!(".slot = {slot},"),
                 format!("report_socket(ctx[0], {slot})"),
             ];
             let numbered = numbers.iter().any(|number| source.contains(number));
-            let written = source.contains(&by_macro) || source.contains(&by_hand) && numbered;
+            let written = source.contains(&by_macro)
+                || source.contains(&by_macro_of_queues)
+                || source.contains(&by_hand) && numbered;
             assert!(written, "{slot} {name}");
             assert!(point(u16::try_from(slot).expect("few"), 0).is_some());
         }

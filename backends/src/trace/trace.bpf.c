@@ -30,8 +30,6 @@ POINT(2, netif_rx, 0, RECEIVED)
 POINT(3, net_dev_queue, 0, PICKS | PICKS_AGAIN | TASK)
 POINT(4, net_dev_start_xmit, 0, PASS)
 POINT(7, skb_copy_datagram_iovec, 0, NO_DEVICE | PICKS_CLONES | TASK)
-POINT(8, qdisc_enqueue, 2, PASS)
-POINT(9, qdisc_dequeue, 3, PASS)
 POINT(10, tcp_retransmit_skb, 1, NO_DEVICE | TASK)
 POINT(11, tcp_send_reset, 1, PASS)
 POINT(12, tcp_probe, 1, NO_DEVICE)
@@ -46,6 +44,26 @@ POINT(21, netif_rx_entry, 0, RECEIVED)
 POINT(22, net_dev_xmit, 0, NO_DEVICE)
 POINT(23, tcp_hash_bad_header, 1, NO_DEVICE)
 POINT(24, tcp_hash_md5_mismatch, 1, NO_DEVICE)
+
+/* The same at a queueing discipline, which is the first argument. */
+#define QUEUE(number, name, at)                                          \
+	SEC("raw_tp/" #name) int tp_##name(u64 *ctx)                     \
+	{                                                                \
+		if (is_counted() || is_passed_over(ctx[at], PASS))       \
+			return 0;                                        \
+		struct place place = {                                   \
+			.skb = ctx[at],                                  \
+			.value = ctx[0],                                 \
+			.kind = KIND_QUEUED,                             \
+			.slot = number,                                  \
+			.role = PASS,                                    \
+		};                                                       \
+		observe(&place);                                          \
+		return 0;                                                \
+	}
+
+QUEUE(8, qdisc_enqueue, 2)
+QUEUE(9, qdisc_dequeue, 3)
 
 SEC("raw_tp/kfree_skb") int tp_kfree_skb(u64 *ctx)
 {

@@ -109,7 +109,11 @@ fn tables() -> Result<()> {
             println!(
                 "| {name} | {threads} | {:.1} | {least:.1} | {ratio:.2} | {} | {:.2} | {:.0} |",
                 median(row, cost),
-                if (ratio - 1.0).abs() <= FLAT { "yes" } else { "**no**" },
+                if (ratio - 1.0).abs() <= FLAT {
+                    "yes"
+                } else {
+                    "**no**"
+                },
                 median(row, |run| run.frames as f64 / run.seconds / 1e6),
                 median(row, |run| run.voluntary as f64),
             );

@@ -197,6 +197,11 @@ pub enum Happening {
         /// The chain; empty where tables have none of their own.
         chain: Name,
     },
+    /// A queueing discipline of a device has it.
+    Queued {
+        /// Its name, as tc(8) calls it.
+        discipline: Name,
+    },
     /// IPVS sends it to a server.
     Balanced {
         /// The virtual service.
@@ -244,6 +249,51 @@ impl Forwarding {
             Self::Tunnel => "tunnel",
             Self::Direct => "direct routing",
             Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// What kind of socket a packet is sent by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sender {
+    /// A connection.
+    Tcp,
+    /// Datagrams of UDP.
+    Udp,
+    /// Echo requests without privilege (`net.ipv4.ping_group_range`).
+    IcmpDatagram,
+    /// Of a protocol that the program makes itself.
+    Raw,
+    /// Whole frames.
+    Packet,
+    /// Another.
+    Other,
+}
+
+impl Sender {
+    /// From the kernel's numbers: `AF_*`, `SOCK_*`, `IPPROTO_*`. `None` where there is none.
+    pub fn from_kernel(family: u8, kind: u8, protocol: u16) -> Option<Self> {
+        Some(match (family, kind, protocol) {
+            (0, ..) | (_, 0, _) => return None,
+            (17, ..) => Self::Packet,
+            (_, 1, 6) => Self::Tcp,
+            (_, 2, 17) => Self::Udp,
+            (_, 2, 1 | 58) => Self::IcmpDatagram,
+            (_, 3, _) => Self::Raw,
+            _ => Self::Other,
+        })
+    }
+
+    /// The kind of socket in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP socket",
+            Self::Udp => "UDP socket",
+            Self::IcmpDatagram => "ICMP datagram socket",
+            Self::Raw => "raw socket",
+            Self::Packet => "packet socket",
+            Self::Other => "other socket",
         }
     }
 }
@@ -300,6 +350,8 @@ pub struct Event {
     pub vlan: Option<(u16, u16)>,
     /// The address of the socket that the buffer belongs to: its identity while it lives.
     pub socket: u64,
+    /// What kind of socket that is, where it sends the packet.
+    pub sender: Option<Sender>,
     /// The headers, if they could be read.
     pub packet: Option<Packet>,
     /// The bytes that were copied, if they are wanted.
@@ -330,6 +382,7 @@ impl Event {
             protocol: 0,
             vlan: None,
             socket: 0,
+            sender: None,
             packet: None,
             frame: Frame::default(),
         }

@@ -28,7 +28,7 @@ pub mod verdict;
 pub mod wanted;
 pub mod words;
 
-pub use event::{Checksum, Event, Forwarding, Frame, Happening, Name, Process, Returned};
+pub use event::{Checksum, Event, Forwarding, Frame, Happening, Name, Process, Returned, Sender};
 pub use fingerprint::{Fingerprint, Likeness};
 pub use join::{Joiner, Settings};
 pub use order::{Ordered, Sequences, Window};

@@ -3,7 +3,7 @@
 //! Owns the text of hops, changes and verdicts. Names of interfaces and namespaces come from
 //! whoever followed them.
 
-use super::event::{Checksum, Event, Happening, Process};
+use super::event::{Checksum, Event, Happening, Process, Sender};
 use super::hook::{Gap, Hook};
 use super::packet::{Packet, Tuple};
 use super::path::{Change, Edge, Hop, Relation, Trail};
@@ -261,6 +261,14 @@ pub fn remarks(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> Vec<String
             .filter(|_| is_owned(event))
             .map(|owner| process(owner, names)),
     );
+    // What TCP and UDP packets are sent by goes without saying.
+    said.extend(
+        event
+            .sender
+            .filter(|_| is_owned(event))
+            .filter(|sender| !matches!(sender, Sender::Tcp | Sender::Udp | Sender::Other))
+            .map(|sender| format!("by {}", sender.name())),
+    );
     if event.queue != 0 && event.point.name() == "net_dev_start_xmit" {
         said.push(format!("queue {}", event.queue));
     }
@@ -289,6 +297,7 @@ pub fn remarks(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> Vec<String
             "service {service} → server {server} by {}",
             forwarding.name()
         )),
+        Happening::Queued { discipline } => said.push(discipline.to_string()),
         Happening::MadeFrom { .. } => said.push("made from another buffer".to_owned()),
         Happening::MergedInto { .. } => said.push("merged into another buffer".to_owned()),
         Happening::Dropped { .. } | Happening::Seen | Happening::Returned(_) => {}

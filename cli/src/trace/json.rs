@@ -5,8 +5,8 @@ use pktrail::trail::hook::{Gap, Hook};
 use pktrail::trail::top::By;
 use pktrail::trail::verdict::Dropped;
 use pktrail::trail::{
-    Change, Event, Happening, Hop, Name, Names, Packet, PointId, Process, Returned, RuleStep, Top,
-    Trail, Tuple, Verdict, returns, words,
+    Change, Event, Happening, Hop, Name, Names, Packet, PointId, Process, Returned, RuleStep,
+    Sender, Top, Trail, Tuple, Verdict, returns, words,
 };
 use serde_json::{Value, json};
 
@@ -105,6 +105,10 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         })),
         _ => None,
     };
+    let discipline = match &event.happening {
+        Happening::Queued { discipline } => Some(discipline.as_str()),
+        _ => None,
+    };
     json!({
         "time": report::time(event.time_ns),
         "since_ns": hop.since_ns,
@@ -124,6 +128,8 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         "checksum": words::checksum(event.checksum),
         "segment_size": event.segment_size,
         "queue": event.queue,
+        "sender": event.sender.map(Sender::name),
+        "discipline": discipline,
         "headers": event.packet.as_ref().map(headers),
         "returned": returned,
         "balanced": balanced,
