@@ -88,7 +88,7 @@ fn nfqueue_without_a_listener_drops_and_says_so() {
     assert!(cause.contains("no listener"), "{cause}");
     assert_eq!(
         verdict["facts"][0],
-        "No queue has a listener in this namespace."
+        "Queue 5 has no listener in this namespace."
     );
 }
 
@@ -116,7 +116,10 @@ fn nfqueue_that_is_full_drops_and_counts() {
         .find(|trail| trail["verdict"]["kind"] == "dropped");
     let verdict = &dropped.unwrap_or_else(|| panic!("{}", traced.shown))["verdict"];
     let facts = verdict["facts"].to_string();
-    assert!(facts.contains("listener: 5 ("), "{verdict:#}");
+    assert!(
+        facts.contains("Queue 5 has a listener: 1 packets wait"),
+        "{verdict:#}"
+    );
     let counted = "1 were dropped as it was full";
     assert!(facts.contains(counted), "{verdict:#}");
 }

@@ -187,13 +187,14 @@ impl Followed {
 
     fn ended(&mut self) -> Vec<Trail> {
         let mut ended: Vec<Trail> = std::iter::from_fn(|| self.joiner.pop()).collect();
-        for trail in ended.iter_mut().filter(|trail| trail.verdict.is_drop()) {
-            let namespaces = self.tracer.namespaces();
-            self.facts.add(trail, |inode| namespaces.place(inode));
-        }
         if let Some(rules) = &mut self.rules {
             rules.poll();
             ended.iter_mut().for_each(|trail| rules.join(trail));
+        }
+        // The rules are part of what is asked.
+        for trail in ended.iter_mut().filter(|trail| trail.verdict.is_drop()) {
+            let namespaces = self.tracer.namespaces();
+            self.facts.add(trail, |inode| namespaces.place(inode));
         }
         ended
     }

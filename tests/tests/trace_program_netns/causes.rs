@@ -122,7 +122,7 @@ fn ttl_routes_queue_and_reverse_path_are_named() {
     let queued = traced.trail_to(6003);
     says(
         &why(&traced, 6003),
-        &["NOT_SPECIFIED", "no listener", "No queue has a listener"],
+        &["NOT_SPECIFIED", "no listener", "Queue 7 has no listener"],
     );
     let rules = queued["rules"].as_array().expect("rules");
     assert!(

@@ -4,6 +4,7 @@
 //! Owns which question is asked for which drop, and the sentences. All is read when the trail is
 //! shown, so that it may have changed since the drop.
 
+mod queues;
 mod routes;
 mod sockets;
 
@@ -32,7 +33,7 @@ enum Question {
     NextHop(IpAddr),
     WayBack(IpAddr, u32),
     Xdp(u32),
-    Queues,
+    Queues(Option<u16>),
     Sockets(Tuple),
     Buffer(Tuple),
     Conntrack,
@@ -106,8 +107,8 @@ fn question(trail: &Trail) -> Option<Question> {
         {
             Question::Conntrack
         }
-        (_, function) if function.starts_with("nfqnl_") => Question::Queues,
-        (_, "nf_queue" | "__nf_queue") => Question::Queues,
+        (_, function) if function.starts_with("nfqnl_") => Question::Queues(queues::number(trail)),
+        (_, "nf_queue" | "__nf_queue") => Question::Queues(queues::number(trail)),
         (_, "nf_confirm" | "__nf_conntrack_confirm") => Question::Conntrack,
         _ => return None,
     })
@@ -120,7 +121,7 @@ fn answer(question: &Question) -> Result<Vec<String>> {
         Question::NextHop(to) => routes::next_hop(*to)?.into_iter().collect(),
         Question::WayBack(to, interface) => way_back(*to, *interface)?,
         Question::Xdp(interface) => xdp(*interface)?.into_iter().collect(),
-        Question::Queues => vec![queues()],
+        Question::Queues(number) => queues::of(*number),
         Question::Sockets(tuple) => sockets::at(tuple),
         Question::Buffer(tuple) => sockets::buffer(tuple),
         Question::Conntrack => conntrack(),
@@ -162,29 +163,6 @@ fn xdp(interface: u32) -> Result<Option<String>> {
     let called = called.filter(|called| !called.is_empty());
     let called = called.map_or(String::new(), |called| format!(" ({called})"));
     Ok(Some(format!("{name} has XDP program {id}{called}.")))
-}
-
-/// The queues that have a listener: /proc/net/netfilter/nfnetlink_queue, a line for each with its
-/// number, the listener's port, length, mode, copied bytes, and two counts of drops.
-fn queues() -> String {
-    let path = "/proc/thread-self/net/netfilter/nfnetlink_queue";
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let queues: Vec<String> = text.lines().filter_map(queue).collect();
-    match queues.is_empty() {
-        true => "No queue has a listener in this namespace.".to_owned(),
-        false => format!("Queues with a listener: {}.", queues.join("; ")),
-    }
-}
-
-fn queue(line: &str) -> Option<String> {
-    let numbers: Vec<&str> = line.split_whitespace().collect();
-    let [number, _, waiting, _, _, full, user, ..] = numbers[..] else {
-        return None;
-    };
-    Some(format!(
-        "{number} ({waiting} packets wait, {full} were dropped as it was full, {user} could not \
-         be handed over)"
-    ))
 }
 
 /// Counts of conntrack: /proc/net/stat/nf_conntrack, a line of hexadecimal numbers for each CPU.
