@@ -112,6 +112,12 @@ fn check_request(request: &Value, port: u16, before: &str, after: &str) {
         ]
     );
     assert_eq!(request["verdict"]["kind"], "delivered");
+    let receiver = request["verdict"]["receiver"].as_str().expect("a socket");
+    let me = format!("({})", std::process::id());
+    assert!(
+        receiver.starts_with("10.78.0.2:80 of ") && receiver.ends_with(&me),
+        "{receiver}"
+    );
 }
 
 /// No rule of nat is asked, and yet both addresses are set back.

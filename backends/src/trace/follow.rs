@@ -192,7 +192,7 @@ impl Followed {
             ended.iter_mut().for_each(|trail| rules.join(trail));
         }
         // The rules are part of what is asked.
-        for trail in ended.iter_mut().filter(|trail| trail.verdict.is_drop()) {
+        for trail in &mut ended {
             let namespaces = self.tracer.namespaces();
             self.facts.add(trail, |inode| namespaces.place(inode));
         }

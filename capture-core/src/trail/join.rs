@@ -402,6 +402,7 @@ impl Joiner {
             hops: Vec::with_capacity(USUAL_HOPS),
             rules: Vec::new(),
             left_out: 0,
+            receiver: None,
             verdict: Verdict::Open,
         };
         self.families.entry(id.family).or_default().living += 1;

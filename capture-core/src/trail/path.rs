@@ -142,6 +142,9 @@ pub struct Trail {
     pub left_out: u64,
     /// How it ended.
     pub verdict: Verdict,
+    /// Where nobody was seen to read it: the socket at its destination and whose that is, as far as
+    /// the caller finds out.
+    pub receiver: Option<String>,
 }
 
 impl Trail {

@@ -463,6 +463,10 @@ pub fn verdict(trail: &Trail, names: &dyn Names) -> String {
         Verdict::Delivered {
             reader: Some(reader),
         } => format!("delivered to {}", process(reader, names)),
+        Verdict::Delivered { reader: None } => match &trail.receiver {
+            Some(receiver) => format!("delivered to the socket {receiver}"),
+            None => trail.verdict.to_string(),
+        },
         other => other.to_string(),
     };
     format!("{words}, after {}", span(trail.duration_ns()))

@@ -209,6 +209,7 @@ fn verdict(trail: &Trail, names: &dyn Names) -> Value {
         "kind": kind,
         "text": words::verdict(trail, names),
         "reader": reader.map(|who| process(who, names)),
+        "receiver": trail.receiver,
         "into": into,
         "reason": text(|dropped| &dropped.reason),
         "function": text(|dropped| &dropped.function),

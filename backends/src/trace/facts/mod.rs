@@ -16,13 +16,17 @@ use pktrail_core::Result;
 use pktrail_core::trail::{Trail, Tuple, Verdict};
 use std::collections::HashMap;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The same question is not asked more often than that.
 const AGAIN: Duration = Duration::from_secs(1);
 /// What conntrack does at the end of a hook.
 const CONFIRM: &str = "conntrack confirm";
+/// Looking for a receiver may take a part in this many of the time.
+const REST: u32 = 10;
+/// Instead of an address that does not matter.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// Answers that are kept.
 const MOST_KEPT: usize = 1_024;
 
@@ -35,21 +39,35 @@ enum Question {
     Xdp(u32),
     Queues(Option<u16>),
     Sockets(Tuple),
+    Receiver(Tuple),
     Buffer(Tuple),
     Conntrack,
 }
 
 /// Answers, kept for a moment: drops come in floods.
 #[derive(Default)]
-pub(super) struct Facts(HashMap<(u32, Question), (Instant, Vec<String>)>);
+pub(super) struct Facts {
+    answers: HashMap<(u32, Question), (Instant, Vec<String>)>,
+    /// Until when nobody is asked for a receiver: most packets have one.
+    rests_until: Option<Instant>,
+}
 
 impl Facts {
-    /// Adds what can be found out to a trail that ended in a drop. `place` names the namespace
-    /// with an inode, so that it can be entered; `None` is one's own.
+    /// Adds what can be found out to a trail that ended in a drop or at a socket. `place` names the
+    /// namespace with an inode, so that it can be entered; `None` is one's own.
     pub(super) fn add(&mut self, trail: &mut Trail, place: impl Fn(u32) -> Option<Option<String>>) {
         let Some(netns) = trail.last_place().map(|event| event.netns) else {
             return;
         };
+        if trail.verdict == (Verdict::Delivered { reader: None }) {
+            let question = receiver(trail).filter(|_| !self.rests());
+            if let Some((question, place)) = question.zip(place(netns)) {
+                let begin = Instant::now();
+                trail.receiver = self.ask(netns, question, place.as_deref()).pop();
+                self.rests_until = Some(Instant::now() + begin.elapsed() * REST);
+            }
+            return;
+        }
         let question = question(trail);
         let Some((question, place)) = question.zip(place(netns)) else {
             return;
@@ -60,21 +78,37 @@ impl Facts {
         }
     }
 
+    fn rests(&self) -> bool {
+        self.rests_until.is_some_and(|until| Instant::now() < until)
+    }
+
     fn ask(&mut self, netns: u32, question: Question, place: Option<&str>) -> Vec<String> {
         let key = (netns, question);
-        if let Some((when, answer)) = self.0.get(&key)
+        if let Some((when, answer)) = self.answers.get(&key)
             && when.elapsed() < AGAIN
         {
             return answer.clone();
         }
         // A namespace that is gone, or that cannot be entered, tells nothing.
         let answer = netns::within(place, || answer(&key.1)).unwrap_or_default();
-        if self.0.len() >= MOST_KEPT {
-            self.0.clear();
+        if self.answers.len() >= MOST_KEPT {
+            self.answers.clear();
         }
-        self.0.insert(key, (Instant::now(), answer.clone()));
+        self.answers.insert(key, (Instant::now(), answer.clone()));
         answer
     }
+}
+
+/// Who has the socket that a packet went to; for UDP whoever sent it.
+fn receiver(trail: &Trail) -> Option<Question> {
+    let mut hops = trail.hops.iter().rev();
+    let mut tuple = hops.find_map(|hop| hop.event.packet.as_ref())?.tuple;
+    match tuple.protocol {
+        sockets::TCP => {}
+        sockets::UDP => tuple.source = NOBODY,
+        _ => return None,
+    }
+    Some(Question::Receiver(tuple))
 }
 
 /// Which question fits a drop.
@@ -123,6 +157,7 @@ fn answer(question: &Question) -> Result<Vec<String>> {
         Question::Xdp(interface) => xdp(*interface)?.into_iter().collect(),
         Question::Queues(number) => queues::of(*number),
         Question::Sockets(tuple) => sockets::at(tuple),
+        Question::Receiver(tuple) => sockets::receiver(tuple).into_iter().collect(),
         Question::Buffer(tuple) => sockets::buffer(tuple),
         Question::Conntrack => conntrack(),
     })

@@ -6,8 +6,8 @@ use pktrail_core::trail::Tuple;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 /// `TCP_LISTEN` in include/net/tcp_states.h.
 const LISTEN: u8 = 10;
 
@@ -15,6 +15,7 @@ const LISTEN: u8 = 10;
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
     local: SocketAddr,
+    remote: SocketAddr,
     state: u8,
     /// Bytes that wait to be read.
     waiting: u64,
@@ -70,6 +71,23 @@ pub(super) fn buffer(tuple: &Tuple) -> Vec<String> {
     .collect()
 }
 
+/// The socket that a packet was delivered to, and whose it is.
+pub(super) fn receiver(tuple: &Tuple) -> Option<String> {
+    let to = tuple.destination;
+    let rows = rows(tuple.protocol);
+    let mut rows: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.local.port() == to.port())
+        .filter(|row| row.local.ip() == to.ip() || row.local.ip().is_unspecified())
+        .filter(|row| row.remote == tuple.source || row.remote.port() == 0)
+        .collect();
+    // The kernel prefers what fits better.
+    rows.sort_by_key(|row| (row.remote.port() == 0, row.local.ip().is_unspecified()));
+    let row = rows.first()?;
+    let owner = owner(row.inode).map_or(String::new(), |owner| format!(" of {owner}"));
+    Some(format!("{}{owner}", row.local))
+}
+
 /// Name and number of a process that holds the socket.
 fn owner(inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
@@ -111,6 +129,7 @@ fn row(line: &str) -> Option<Row> {
     let (_, waiting) = words.get(4)?.split_once(':')?;
     Some(Row {
         local: address(words.get(1)?)?,
+        remote: address(words.get(2)?)?,
         state: u8::from_str_radix(words.get(3)?, 16).ok()?,
         waiting: u64::from_str_radix(waiting, 16).ok()?,
         inode: words.get(9)?.parse().ok()?,
@@ -132,7 +151,8 @@ fn address(text: &str) -> Option<SocketAddr> {
         16 => Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into(),
         _ => return None,
     };
-    Some(SocketAddr::new(ip, port))
+    // A socket of IPv6 may serve IPv4.
+    Some(SocketAddr::new(ip.to_canonical(), port))
 }
 
 #[cfg(test)]
@@ -145,6 +165,7 @@ mod tests {
                     0        0 12345 2 ffff888000000000 17";
         let row = row(line).expect("a row");
         assert_eq!(row.local.to_string(), "127.0.0.1:4000");
+        assert_eq!(row.remote.to_string(), "0.0.0.0:0");
         assert_eq!((row.waiting, row.inode, row.drops), (0x900, 12345, 17));
         let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when";
         assert_eq!(super::row(head), None);
@@ -155,5 +176,7 @@ mod tests {
         let six = "00000000000000000000000001000000:0050";
         assert_eq!(address(six).map(|a| a.to_string()), Some("[::1]:80".into()));
         assert_eq!(address("01:02"), None);
+        let four = address("0000000000000000FFFF00000100007F:0050").map(|a| a.to_string());
+        assert_eq!(four, Some("127.0.0.1:80".into()));
     }
 }

@@ -45,6 +45,15 @@ const NETDEV: u8 = 5;
 const BRIDGE: u8 = 7;
 const IPV6: u8 = 10;
 
+/// What the name of our table begins with; the socket's number follows.
+const TABLE: &str = "pktrail-";
+
+/// Whether a table only marks packets: that of this trace, or of another that runs beside it.
+fn is_of_a_trace(table: &str) -> bool {
+    let number = table.strip_prefix(TABLE).unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn family_name(family: u8) -> &'static str {
     match family {
         INET => "inet",
@@ -128,7 +137,7 @@ impl RuleTrace {
         Ok(Self {
             socket,
             netns,
-            own: format!("pktrail-{own}"),
+            own: format!("{TABLE}{own}"),
             chains: HashMap::new(),
             texts: None,
             stale: true,
@@ -246,7 +255,7 @@ impl RuleTrace {
                         }
                     }
                     Came::Message(message::NEW_RULE | message::DELETE_RULE, _, found) => {
-                        self.stale |= found.text(1).is_none_or(|table| table != self.own);
+                        self.stale |= found.text(1).is_none_or(|table| !is_of_a_trace(&table));
                     }
                     _ => {}
                 }
@@ -272,7 +281,7 @@ impl RuleTrace {
 
     fn traced(&mut self, family: u8, found: Found<'_>) -> Option<Traced> {
         let table = found.text(1)?;
-        if table == self.own {
+        if is_of_a_trace(&table) {
             return None;
         }
         let chain = found.text(2)?;
@@ -420,6 +429,19 @@ fn received(socket: &Socket, overflown: &mut bool) -> Option<Vec<u8>> {
             Ok((datagram, _)) => return Some(datagram),
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => *overflown = true,
             Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_traces_are_known_by_their_names() {
+        assert!(is_of_a_trace("pktrail-4711"));
+        for table in ["pktrail-", "pktrail-1a", "pktrail", "filter", ""] {
+            assert!(!is_of_a_trace(table), "{table}");
         }
     }
 }

@@ -28,6 +28,7 @@ fn trail(hops: Vec<Hop>, verdict: Verdict) -> Trail {
         hops,
         rules: Vec::new(),
         left_out: 0,
+        receiver: None,
         verdict,
     }
 }
