@@ -31,7 +31,9 @@ impl Texts {
             let Some((rule, handle)) = line.rsplit_once(" # handle ") else {
                 continue;
             };
-            let Ok(handle) = handle.parse() else {
+            // Some versions of nft say behind it who owns a table, others before it.
+            let number = handle.split_whitespace().next();
+            let Some(handle) = number.and_then(|number| number.parse().ok()) else {
                 continue;
             };
             let words: Vec<&str> = rule.split_whitespace().collect();
@@ -73,6 +75,10 @@ mod tests {
              \tchain sent { # handle 1\n\
              \t\txt match bpf meta nftrace set 1 # handle 2\n\
              \t}\n}\n\
+             table ip pktrail-10 { # handle 10 progname pktrail\n\
+             \tchain sent { # handle 1\n\
+             \t\txt match bpf meta nftrace set 1 # handle 2\n\
+             \t}\n}\n\
              table inet pkt { # handle 8\n\
              \tchain c { # handle 1\n\
              \t\ttcp dport { 22, 80 } accept # handle 2\n\
@@ -83,5 +89,6 @@ mod tests {
         let inet = texts.get("inet", "pkt", 2);
         assert_eq!(inet, Some("tcp dport { 22, 80 } accept"));
         assert_eq!(texts.get("ip", "pkt", 1), None);
+        assert!(texts.get("ip", "pktrail-10", 2).is_some());
     }
 }
