@@ -147,7 +147,17 @@ pub struct Trail {
     pub receiver: Option<String>,
 }
 
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+
 impl Trail {
+    /// The EtherType of a packet that is not one of IP.
+    pub fn ether_type(&self) -> Option<u16> {
+        let mut types = self.hops.iter().map(|hop| hop.event.protocol);
+        let first = types.find(|kind| *kind != 0)?;
+        (self.packet.is_none() && ![IPV4, IPV6].contains(&first)).then_some(first)
+    }
+
     /// Nanoseconds from the first hop to the last.
     pub fn duration_ns(&self) -> u64 {
         match (self.hops.first(), self.hops.last()) {

@@ -24,9 +24,9 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether the trail is to be shown. A packet whose headers were never seen is not.
+    /// Whether the trail is to be shown. An IP packet whose headers were never seen is not.
     pub fn takes(&self, trail: &Trail, names: &dyn Names) -> bool {
-        trail.packet.is_some()
+        (trail.packet.is_some() || trail.ether_type().is_some())
             && (!self.drops || trail.verdict.is_drop())
             && trail.duration_ns() >= self.min_latency_ns
             && any(&self.interfaces, trail, |wanted, event| {

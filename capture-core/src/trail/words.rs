@@ -505,6 +505,13 @@ pub fn title(trail: &Trail) -> String {
     if let Some(first) = &trail.packet {
         let _ = write!(text, " {}", packet(first));
     }
+    match trail.ether_type() {
+        None => {}
+        Some(0x0806) => text.push_str(" ARP"),
+        Some(other) => {
+            let _ = write!(text, " EtherType {other:#06x}");
+        }
+    }
     if let Some(from) = &trail.edge {
         let _ = write!(text, " ({})", edge(from));
     }

@@ -22,6 +22,7 @@ pub(super) fn trail(trail: &Trail, names: &dyn Names) -> Value {
             "certain": edge.certain,
         })),
         "time": report::time(first_ns),
+        "ether_type": trail.ether_type(),
         "headers": trail.packet.as_ref().map(headers),
         "duration_ns": trail.duration_ns(),
         "hops": hops.collect::<Vec<_>>(),

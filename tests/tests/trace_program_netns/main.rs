@@ -7,6 +7,7 @@ mod files;
 mod identity;
 mod killed;
 mod namespaces;
+mod others;
 mod refused;
 mod rules;
 mod shown;
