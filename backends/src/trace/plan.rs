@@ -250,7 +250,14 @@ fn not_loaded(cause: libbpf_rs::Error) -> Error {
             "tracing needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: run it as root. If you are, \
              this kernel refuses a trace program"
         }
-        _ => "the kernel does not take the trace programs",
+        _ => {
+            let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+            let what = format!(
+                "this kernel (Linux {}) does not take the trace programs, which need 5.8 or later",
+                release.trim()
+            );
+            return refused(&what, cause);
+        }
     };
     refused(what, cause)
 }
