@@ -17,6 +17,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Moved {
     /// Paths of namespaces that are followed from now on.
     pub adopted: Vec<String>,
+    /// Paths of namespaces that have rules from now on; an empty one is one's own.
+    pub ruled: Vec<String>,
     /// What a person should know, a sentence each.
     pub notices: Vec<String>,
 }
@@ -58,7 +60,7 @@ impl Tracer {
             self.hooks.insert(path.clone(), hooks);
             moved.adopted.push(path);
         }
-        self.follow_tables();
+        self.follow_tables(&mut moved.ruled);
         let refused = self.plan.refused.len();
         let (places, plan) = (self.hooks.keys(), &mut self.plan);
         self.devices.follow(&self.object, places, &self.wish, plan);
@@ -68,7 +70,7 @@ impl Tracer {
     }
 
     /// Where the first tables came to be, the places between them are watched from now on.
-    fn follow_tables(&mut self) {
+    fn follow_tables(&mut self, ruled: &mut Vec<String>) {
         if self.tables_read.elapsed() < AGAIN {
             return;
         }
@@ -79,6 +81,7 @@ impl Tracer {
                 // One priority takes one observer: the old ones go first.
                 *hooks = Hooks::default();
                 *hooks = attach_hooks(&self.object, place, &self.wish, &mut self.plan);
+                ruled.push(path.clone());
             }
         }
     }

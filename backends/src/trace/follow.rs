@@ -175,8 +175,8 @@ impl Followed {
         self.notices.extend(moved.notices);
         if let Some(rules) = &mut self.rules {
             let mut plan = RulePlan::default();
-            for path in moved.adopted {
-                rules.add(Some(path), &mut plan);
+            for path in moved.adopted.into_iter().chain(moved.ruled) {
+                rules.add(Some(path).filter(|path| !path.is_empty()), &mut plan);
             }
             let refused = plan.refused.into_iter();
             self.notices.extend(

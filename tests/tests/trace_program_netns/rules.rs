@@ -314,3 +314,25 @@ fn without_rules_and_with_a_listener_it_says_so() {
     assert_eq!(dropped["verdict"]["rule"]["chain"], "guard", "{dropped:#}");
     assert!(!logger(&pair.b).contains("nfnetlink_log"));
 }
+
+#[test]
+fn the_first_rule_of_a_namespace_may_come_later() {
+    let pair = VethPair::new("rules-late");
+    let tracing = start(&pair, &["--json", "udp"]);
+    assert_eq!(tables(&pair.b), "");
+    let drop = "add table ip late; add chain ip late c { type filter hook input priority 0; }; \
+        add rule ip late c udp dport 4001 drop";
+    pair.b.exec(&["nft", drop]);
+    // It is looked for once a second.
+    let begin = Instant::now();
+    while !tables(&pair.b).contains("pktrail-") {
+        assert!(begin.elapsed() < PATIENCE, "{}", tables(&pair.b));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    send(&pair, 4001);
+    let traced = tracing.end();
+    let trail = traced.trail_to(4001);
+    assert_eq!(rules(&trail), ["late c udp dport 4001 drop drop"]);
+    assert_eq!(trail["verdict"]["hook"], "input", "{trail:#}");
+    assert_eq!(tables(&pair.b), "table ip late\n");
+}
