@@ -93,6 +93,15 @@ struct set {
 	u64 seen[WAYS];
 } followed[SETS] SEC(".bss.followed");
 
+/* A cache line for each CPU. */
+struct count {
+	u64 produced;
+	u64 lost;
+	/* Buffers that were followed no longer since others needed their places. */
+	u64 displaced;
+	u64 unused[5];
+} counts[MOST_CPUS] SEC(".bss.counts");
+
 /* Whether a buffer was ever followed: until then none is looked up. */
 u32 are_followed;
 
@@ -142,6 +151,8 @@ NOINLINE int follow(u64 address, u64 now_ns)
 			oldest = way;
 		}
 	}
+	if (now_ns - oldest_ns < STALE_NS)
+		counts[bpf_get_smp_processor_id() & (MOST_CPUS - 1)].displaced++;
 	set->address[oldest & (WAYS - 1)] = address;
 	set->seen[oldest & (WAYS - 1)] = now_ns & ~1ull;
 	return 0;

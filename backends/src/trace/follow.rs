@@ -64,6 +64,9 @@ pub struct Summary {
     pub late: u64,
     /// How often reports of rules were lost; how many is not known.
     pub rules_lost: u64,
+    /// Buffers that were followed no longer, since too many were under way at once: their trails end
+    /// early, or begin anew.
+    pub displaced: u64,
 }
 
 impl Followed {
@@ -151,6 +154,7 @@ impl Followed {
             lost: self.sequences.lost(),
             lost_in_kernel: cpus.iter().map(|count| count.lost).sum(),
             late: self.window.late(),
+            displaced: cpus.iter().map(|count| count.displaced).sum(),
             rules_lost: self.rules.as_ref().map_or(0, Watch::lost),
         };
         Ok((self.ended(), summary))

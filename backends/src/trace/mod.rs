@@ -106,6 +106,8 @@ pub struct Produced {
     pub produced: u64,
     /// Of these, events for which the ring had no room.
     pub lost: u64,
+    /// Buffers that were followed no longer, since others needed their places.
+    pub displaced: u64,
 }
 
 /// A running trace. Everything is detached when it is dropped, or the process ends.
@@ -306,6 +308,7 @@ impl Tracer {
             .map(|count| Produced {
                 produced: number(count, 0),
                 lost: number(count, 8),
+                displaced: number(count, 16),
             })
             .collect())
     }

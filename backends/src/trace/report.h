@@ -20,13 +20,6 @@ struct {
 	ARRAY(values, struct ring);
 } rings SEC(".maps");
 
-/* A cache line each. */
-struct count {
-	u64 produced;
-	u64 lost;
-	u64 unused[6];
-} counts[MOST_CPUS] SEC(".bss.counts");
-
 /* The packet that a CPU is handing to a socket: it passed INPUT, and nothing came since. */
 struct arriving {
 	u64 skb;

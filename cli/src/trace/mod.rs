@@ -198,7 +198,7 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<ExitCode> {
     shown.finish(&summary)?;
     say_summary(&summary);
     Ok(ExitCode::from(u8::from(
-        summary.lost + summary.rules_lost > 0,
+        summary.lost + summary.rules_lost + summary.displaced > 0,
     )))
 }
 
@@ -317,6 +317,7 @@ fn say_summary(summary: &Summary) {
                 "lost": summary.lost,
                 "late": summary.late,
                 "rules_lost": summary.rules_lost,
+                "displaced": summary.displaced,
             }})
         },
         || {
@@ -331,6 +332,13 @@ fn say_summary(summary: &Summary) {
             "events were lost since rings were full: an expression, --netns or fewer --points \
              make fewer, `--ring SIZE` makes room for more",
         );
+    }
+    if summary.displaced > 0 {
+        report::note(&format!(
+            "more packets were under way at once than can be followed: {} buffers were lost from \
+             sight; an expression or --netns follows fewer",
+            summary.displaced
+        ));
     }
     if summary.rules_lost > 0 {
         report::note("more rules were met than could be taken: some are missing in the trails");

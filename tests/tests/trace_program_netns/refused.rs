@@ -1,10 +1,12 @@
 //! What cannot be done is one sentence with what to do, and what can be traced still is.
 
 use crate::shown::send;
+use nix::sys::socket::{setsockopt, sockopt::SndBufForce};
 use pktrail_tests::netns::VethPair;
 use pktrail_tests::program;
 use pktrail_tests::tracing::{Tracing, way};
 use serde_json::Value;
+use std::net::UdpSocket;
 use std::process::{Command, Output};
 
 /// Exit status and the only line that was said.
@@ -149,11 +151,41 @@ fn a_full_ring_is_told_where_it_was_and_at_the_end() {
     let account: Value = serde_json::from_str(account.expect("an account")).expect("JSON");
     let count = |name: &str| account["events"][name].as_u64().expect("a number");
     assert!(count("lost") > 100, "{account}");
+    assert_eq!(count("displaced"), 0, "{account}");
     assert_eq!(
         count("produced"),
         count("shown") + count("lost"),
         "{account}"
     );
+}
+
+#[test]
+fn more_packets_under_way_than_can_be_followed_are_counted() {
+    const COUNT: u64 = 40_000;
+    let pair = VethPair::new("trace-many");
+    // They wait in the queue of the device until the namespace goes.
+    let queue = ["tc", "qdisc", "add", "dev", VethPair::A, "root", "tbf"];
+    let slow = ["rate", "8kbit", "burst", "1600", "limit", "100000000"];
+    pair.a.exec(&[&queue[..], &slow[..]].concat());
+    let socket = pair.a.within(|| UdpSocket::bind((VethPair::ADDRESS_A, 0)));
+    let socket = socket.expect("a socket");
+    setsockopt(&socket, SndBufForce, &(1 << 30)).expect("room for all");
+    let words = ["--netns", pair.a.name(), "--top", "drops", "--json", "udp"];
+    let tracing = Tracing::start(&words);
+    for _ in 0..COUNT {
+        let sent = socket.send_to(&[1; 10], (VethPair::ADDRESS_B, 4000));
+        assert_eq!(sent.expect("it is queued"), 10);
+    }
+    let traced = tracing.end();
+    assert_eq!(traced.status.code(), Some(1), "{}", traced.said);
+    let said = "more packets were under way at once than can be followed";
+    assert!(traced.said.contains(said), "{}", traced.said);
+    let account = traced.said.lines().find(|line| line.contains("\"events\""));
+    let account: Value = serde_json::from_str(account.expect("an account")).expect("JSON");
+    let displaced = account["events"]["displaced"].as_u64().expect("a number");
+    // Each packet has a buffer and data; both need a place of 65,536.
+    assert!(displaced >= 2 * COUNT - 65_536, "{account}");
+    assert!(displaced < 2 * COUNT, "{account}");
 }
 
 #[test]
