@@ -28,6 +28,7 @@ pub use doctor::attempt;
 pub use filter::with_filter;
 pub use follow::{Followed, Summary};
 pub use functions::Method;
+use libbpf_rs::btf::Btf;
 use libbpf_rs::{MapCore, MapFlags, Object};
 pub use names::KnownNames;
 use names::{Interfaces, Namespaces, Reasons, Symbols};
@@ -149,15 +150,7 @@ impl Tracer {
         libbpf_rs::set_print(None);
         let namespaces = Namespaces::read();
         let settings = Settings::new(selection)?;
-        let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(|cause| {
-            let kind = ErrorKind::Unsupported {
-                feature: "tracing",
-                since: "a kernel with BTF (CONFIG_DEBUG_INFO_BTF)",
-            };
-            let what = "tracing needs a kernel that tells its types (CONFIG_DEBUG_INFO_BTF): \
-                        cannot read /sys/kernel/btf/vmlinux";
-            Error::new(kind, what).with_source(cause)
-        })?;
+        let btf = kernel_types()?;
         let mut loaded = Loaded::load(selection, &settings, &btf)?;
         let rings = Rings::open(&loaded.object, selection.ring_bytes)?;
         let links = loaded.attach()?;
@@ -327,6 +320,28 @@ impl Names for Tracer {
     fn cgroup(&self, process: &Process) -> Option<String> {
         self.cgroups.path(process).map(str::to_owned)
     }
+}
+
+/// The kernel's reasons for dropping a packet, without SKB_DROP_REASON_, as [`Happening::Dropped`]
+/// names them. Those of subsystems are not among them. Needs no privilege.
+///
+/// # Errors
+/// `Unsupported` if the kernel has no BTF.
+pub fn drop_reasons() -> Result<Vec<String>> {
+    libbpf_rs::set_print(None);
+    Ok(Reasons::read(&kernel_types()?).names())
+}
+
+fn kernel_types() -> Result<Btf<'static>> {
+    Btf::from_vmlinux().map_err(|cause| {
+        let kind = ErrorKind::Unsupported {
+            feature: "tracing",
+            since: "a kernel with BTF (CONFIG_DEBUG_INFO_BTF)",
+        };
+        let what = "tracing needs a kernel that tells its types (CONFIG_DEBUG_INFO_BTF): \
+                    cannot read /sys/kernel/btf/vmlinux";
+        Error::new(kind, what).with_source(cause)
+    })
 }
 
 /// What has to be added to the kernel's monotonic clock for nanoseconds since 1970. It stays the

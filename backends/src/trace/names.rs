@@ -252,6 +252,13 @@ impl Reasons {
         Self(names)
     }
 
+    /// All of them, by number.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, name)| name.clone()).collect()
+    }
+
     pub(super) fn name(&self, number: u32) -> String {
         let name = self.0.get(&i64::from(number)).cloned();
         name.unwrap_or_else(|| format!("reason {number:#x}"))
