@@ -189,12 +189,17 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Write")]
     pub print: bool,
     /// Keep the last packets in memory, by time (30s), size (512M) or both (30s,2G),
-    /// and write or print them only when SIGUSR2 or --trigger asks for them
+    /// and write or print them only when SIGUSR2, --trigger or --trigger-drop asks for them
     #[arg(long, value_name = "TIME|SIZE", help_heading = "Write")]
     pub keep: Option<String>,
     /// With --keep: packets that this filter expression matches ask for what is kept
     #[arg(long, value_name = "EXPRESSION", help_heading = "Write")]
     pub trigger: Option<String>,
+    /// With --keep: the kernel's drops of packets that the capture's expression matches ask for
+    /// what is kept; of these REASONs only, by the names that `pktrail trace` shows
+    #[arg(long, value_name = "REASON,…", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", help_heading = "Write")]
+    pub trigger_drop: Option<String>,
     /// With --keep: what comes so many seconds after a trigger is taken too (5)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     #[arg(help_heading = "Write")]

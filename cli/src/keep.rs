@@ -1,10 +1,16 @@
-//! `--keep`, `--trigger` and `--after`: what they mean.
+//! `--keep`, `--trigger`, `--trigger-drop` and `--after`: what they mean.
+//!
+//! Owns the flags and what is said of a trigger. Watching for drops is in `drops`.
+
+mod drops;
 
 use crate::args::Args;
 use crate::output::Origin;
 use crate::plan::{self, Wanted, usage};
 use crate::report;
 use crate::size;
+pub(crate) use drops::Drops;
+use drops::Heard;
 use pktrail::keep::{Cause, Keep, Triggered, Window};
 use pktrail::signals::Signals;
 use pktrail::{Filter, LinkType, Result, Sink};
@@ -16,13 +22,23 @@ const MEMORY: usize = 512 << 20;
 /// Time after a trigger where none is given.
 const AFTER: Duration = Duration::from_secs(5);
 
+/// Finds mistakes before anything is opened.
+pub(crate) fn check(args: &Args) -> Result<()> {
+    window(args)?;
+    drops::check(args)
+}
+
 /// How much is to be kept, if `--keep` was given.
 pub(crate) fn window(args: &Args) -> Result<Option<Window>> {
     let Some(text) = &args.keep else {
-        return match (&args.trigger, args.after) {
-            (Some(_), _) => Err(usage("--trigger has a meaning only with --keep")),
-            (_, Some(_)) => Err(usage("--after has a meaning only with --keep")),
-            (None, None) => Ok(None),
+        let flags = [
+            ("--trigger", args.trigger.is_some()),
+            ("--trigger-drop", args.trigger_drop.is_some()),
+            ("--after", args.after.is_some()),
+        ];
+        return match flags.iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(usage(format!("{flag} has a meaning only with --keep"))),
+            None => Ok(None),
         };
     };
     let after = match args.after {
@@ -98,14 +114,21 @@ pub(crate) fn before(
     args: &Args,
     origin: &Origin,
     signals: &Signals,
+    drops: Option<&Drops>,
 ) -> Result<Box<dyn Sink>> {
     let Some(window) = window(args)? else {
         return Ok(sink);
     };
+    let heard = drops.map(|drops| drops.heard().clone());
     let mut keep = Keep::new(sink, window)?
         .live(origin.live_since_ns.is_some())
-        .on_flag(signals.recording())
-        .observed(Box::new(move |triggered| say(&triggered, &window)));
+        .on_flag(signals.recording());
+    if let Some(heard) = &heard {
+        keep = keep.on_drop(heard.flag());
+    }
+    keep = keep.observed(Box::new(move |triggered| {
+        say(&triggered, &window, heard.as_ref());
+    }));
     if let Some(text) = args.trigger.clone() {
         let args = args.clone();
         keep = keep.on_match(Box::new(move |link_type| compile(&args, &text, link_type)));
@@ -114,16 +137,23 @@ pub(crate) fn before(
 }
 
 /// Says that a recording begins.
-fn say(triggered: &Triggered, window: &Window) {
+fn say(triggered: &Triggered, window: &Window, heard: Option<&Heard>) {
+    let reason = heard.filter(|_| triggered.cause == Cause::Drop);
+    let reason = reason.map(Heard::reason);
     let (by, cause) = match triggered.cause {
-        Cause::Flag => ("signal", "SIGUSR2"),
-        Cause::Frame => ("packet", "a packet"),
+        Cause::Flag => ("signal", "SIGUSR2".to_owned()),
+        Cause::Frame => ("packet", "a packet".to_owned()),
+        Cause::Drop => {
+            let reason = reason.as_deref().unwrap_or_default();
+            ("drop", format!("a drop ({reason})"))
+        }
     };
     let since = triggered.from_ns.unwrap_or(triggered.at_ns);
     let reach = Duration::from_nanos(triggered.at_ns.saturating_sub(since)).as_secs_f64();
     let json = || {
         json!({"triggered": {
             "by": by,
+            "reason": reason,
             "time": report::time(triggered.at_ns),
             "packets": triggered.frames,
             "seconds": reach,
@@ -181,13 +211,14 @@ mod tests {
     #[test]
     fn mistakes_are_said() {
         assert!(of(&[]).unwrap().is_none());
-        let all: [&[&str]; 7] = [
+        let all: [&[&str]; 8] = [
             &["--keep", "soon"],
             &["--keep", "1s,2s"],
             &["--keep", "1M,2M"],
             &["--keep", "1k"],
             &["--keep", "1s", "--after", "-1"],
             &["--trigger", "tcp"],
+            &["--trigger-drop"],
             &["--after", "3"],
         ];
         for words in all {

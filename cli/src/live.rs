@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::devices;
-use crate::keep;
+use crate::keep::{self, Drops};
 use crate::output::{self, Origin};
 use crate::plan::{self, Wanted, usage};
 use crate::report;
@@ -37,6 +37,7 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     }
     let mut capture = plan_capture(args)?;
     let mut text = String::new();
+    let drops_of = filter.clone();
     capture = match filter {
         Some(Wanted::Program(filter)) => capture.filter(filter),
         Some(Wanted::Expression(expression)) => {
@@ -61,17 +62,24 @@ pub(crate) fn capture(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
         rings: open.rings(),
     };
     keep::check_trigger(args, &origin)?;
+    // While there is the privilege for it, and before there is a file.
+    let watch = Drops::open(args, drops_of)?;
     let file = output::file(args, &origin)?;
     // From here on signals end a file in good order. While a FIFO waits for its
     // reader there is none yet: they end the program.
     let (control, signals) = run::control()?;
     give_up_privileges(args, user.as_ref(), file.as_ref())?;
     let sink = output::sink(args, &origin, file)?;
-    let mut sink = keep::before(sink, args, &origin, &signals)?;
+    let drops = watch.map(Drops::start).transpose()?;
+    let mut sink = keep::before(sink, args, &origin, &signals, drops.as_ref())?;
     open.start()?;
     announce(args, &open);
-    run::to_the_end(args, &signals, None, |observe| {
+    let status = run::to_the_end(args, &signals, None, |observe| {
         open.run(&mut *sink, &control, observe)
+    })?;
+    Ok(match drops.map(Drops::finish) {
+        Some(false) => ExitCode::FAILURE,
+        _ => status,
     })
 }
 

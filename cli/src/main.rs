@@ -84,7 +84,7 @@ fn packets(words: Vec<OsString>) -> Result<ExitCode> {
     }
     plan::check(&args)?;
     output::check(&args)?;
-    keep::window(&args)?;
+    keep::check(&args)?;
     read::part(&args)?;
     let filter = plan::filter(&args)?;
     if show::is_wanted(&args) {

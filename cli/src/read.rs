@@ -72,7 +72,7 @@ pub(crate) fn files(args: &Args, filter: Option<Wanted>) -> Result<ExitCode> {
     keep::check_trigger(args, &origin)?;
     let file = output::file(args, &origin)?;
     let sink = output::sink(args, &origin, file)?;
-    let mut sink = keep::before(sink, args, &origin, &signals)?;
+    let mut sink = keep::before(sink, args, &origin, &signals, None)?;
     run::to_the_end(args, &signals, Some(&progress), |observe| {
         engine.run(&mut *sink, &control, observe)
     })

@@ -44,7 +44,15 @@ impl Tracing {
     ///
     /// # Panics
     /// As `start`.
-    pub fn of(mut command: Command) -> Self {
+    pub fn of(command: Command) -> Self {
+        Self::hearing(command, "tracing at")
+    }
+
+    /// The same, until it has said `words`.
+    ///
+    /// # Panics
+    /// As `start`.
+    pub fn hearing(mut command: Command, words: &str) -> Self {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -69,7 +77,7 @@ impl Tracing {
             heard: Vec::new(),
             shown: Some(shown),
         };
-        tracing.wait_for("tracing at");
+        tracing.wait_for(words);
         tracing
     }
 

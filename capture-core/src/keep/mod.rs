@@ -62,6 +62,8 @@ pub enum Cause {
     Flag,
     /// A frame that the filter accepts.
     Frame,
+    /// The flag that is set where the kernel drops a packet.
+    Drop,
 }
 
 /// A recording that begins.
@@ -90,7 +92,7 @@ pub struct Keep<S> {
     sink: S,
     window: Window,
     is_live: bool,
-    flag: Option<Arc<AtomicBool>>,
+    flags: Vec<(Cause, Arc<AtomicBool>)>,
     matcher: Option<Matcher>,
     observer: Option<Observer>,
     /// Oldest first; the last one is being filled.
@@ -135,7 +137,7 @@ impl<S: Sink> Keep<S> {
             sink,
             window,
             is_live: false,
-            flag: None,
+            flags: Vec::new(),
             matcher: None,
             observer: None,
             chunks: VecDeque::new(),
@@ -167,7 +169,14 @@ impl<S: Sink> Keep<S> {
     /// [`tick`](Sink::tick), several times a second.
     #[must_use]
     pub fn on_flag(mut self, flag: Arc<AtomicBool>) -> Self {
-        self.flag = Some(flag);
+        self.flags.push((Cause::Flag, flag));
+        self
+    }
+
+    /// The same for a flag that is set when the kernel has dropped a packet.
+    #[must_use]
+    pub fn on_drop(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.flags.push((Cause::Drop, flag));
         self
     }
 
@@ -197,10 +206,15 @@ impl<S: Sink> Keep<S> {
         self.memory.load(Ordering::Relaxed)
     }
 
-    /// Whether the flag is set; clears it.
-    fn take_flag(&self) -> bool {
-        let flag = self.flag.as_ref();
-        flag.is_some_and(|flag| flag.swap(false, Ordering::Relaxed))
+    /// What the first flag that is set stands for; clears all.
+    fn take_flag(&self) -> Option<Cause> {
+        let mut cause = None;
+        for (stands_for, flag) in &self.flags {
+            if flag.swap(false, Ordering::Acquire) {
+                cause = cause.or(Some(*stands_for));
+            }
+        }
+        cause
     }
 
     fn span_ns(&self) -> Option<u64> {
@@ -309,8 +323,10 @@ impl<S: Sink> Keep<S> {
             notes,
             ..Batch::default()
         })?;
-        if !self.is_live && self.take_flag() {
-            self.trigger(Cause::Flag, self.newest_ns)?;
+        if !self.is_live
+            && let Some(cause) = self.take_flag()
+        {
+            self.trigger(cause, self.newest_ns)?;
         }
         self.take(&batch)
     }
@@ -318,8 +334,8 @@ impl<S: Sink> Keep<S> {
     /// What depends on the clock.
     fn at_clock(&mut self, now_ns: u64) -> Result<()> {
         self.hand_on_due(WITH_TICK)?;
-        if self.take_flag() {
-            self.trigger(Cause::Flag, now_ns)?;
+        if let Some(cause) = self.take_flag() {
+            self.trigger(cause, now_ns)?;
         }
         if let Some(span) = self.span_ns() {
             self.expire_before(now_ns.saturating_sub(span).saturating_sub(GRACE_NS));
@@ -461,9 +477,10 @@ impl<S: Sink> Sink for Keep<S> {
     }
 
     fn finish(&mut self, account: &Account) -> Result<()> {
-        let triggered = match !self.ended && self.take_flag() {
-            true => self.trigger(Cause::Flag, self.newest_ns),
-            false => Ok(()),
+        let cause = self.take_flag().filter(|_| !self.ended);
+        let triggered = match cause {
+            Some(cause) => self.trigger(cause, self.newest_ns),
+            None => Ok(()),
         };
         let triggered = triggered
             .and_then(|()| self.hand_on_due(usize::MAX))

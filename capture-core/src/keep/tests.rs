@@ -233,6 +233,33 @@ fn memory_that_the_sink_keeps_counts() {
 }
 
 #[test]
+fn a_drop_is_told_from_a_signal_and_both_are_one_trigger() {
+    let [signal, drop] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let said = Rc::new(RefCell::new(Vec::new()));
+    let hear = Rc::clone(&said);
+    let mut keep = Keep::new(Numbers::default(), window(100, 20))
+        .unwrap()
+        .live(true)
+        .on_flag(Arc::clone(&signal))
+        .on_drop(Arc::clone(&drop))
+        .observed(Box::new(move |told| hear.borrow_mut().push(told.cause)));
+    let account = Account::default();
+    keep.write(batch(0..100, 60)).unwrap();
+    drop.store(true, Ordering::Relaxed);
+    keep.tick(at(100), &account).unwrap();
+    keep.write(batch(100..300, 60)).unwrap();
+    assert!(keep.sink.numbers.iter().copied().eq(0..=120));
+    // The clock does not look between the two.
+    drop.store(true, Ordering::Relaxed);
+    signal.store(true, Ordering::Relaxed);
+    keep.tick(at(300), &account).unwrap();
+    keep.write(batch(300..500, 60)).unwrap();
+    keep.tick(at(500), &account).unwrap();
+    assert_eq!(*said.borrow(), [Cause::Drop, Cause::Flag]);
+    assert_settled(&keep, 500);
+}
+
+#[test]
 fn a_flag_is_answered_by_the_clock_and_said() {
     let flag = Arc::new(AtomicBool::new(false));
     let said = Rc::new(RefCell::new(Vec::new()));

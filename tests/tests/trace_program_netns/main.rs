@@ -8,6 +8,7 @@ mod identity;
 mod killed;
 mod namespaces;
 mod others;
+mod recorder;
 mod refused;
 mod rules;
 mod shown;
