@@ -64,8 +64,8 @@ pub struct Summary {
     pub late: u64,
     /// How often reports of rules were lost; how many is not known.
     pub rules_lost: u64,
-    /// Buffers that were followed no longer, since too many were under way at once: their trails end
-    /// early, or begin anew.
+    /// Buffers that were followed no longer, since too many were under way at once: their trails
+    /// end early, or begin anew.
     pub displaced: u64,
 }
 
