@@ -1,7 +1,9 @@
 //! Disks that are full, broken or slow: small file systems on loop devices, in a
 //! mount namespace of the test's own.
 
-use super::support::{Capture, Load, Seen, account, check_file, check_order, count};
+use super::support::{
+    Capture, Load, Seen, account, check_file, check_order, count, in_order, read, tshark,
+};
 use nix::sched::{CloneFlags, unshare};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
@@ -17,6 +19,10 @@ use std::time::{Duration, Instant};
 const RATE: u64 = 10_000;
 const DIRECT: &[&str] = &["--block", "256K", "--ring", "4M"];
 const COPIED: &[&str] = &["--block", "64K", "--ring", "4M"];
+const ROTATED: &[&str] = &["--block", "256K", "--ring", "4M", "-C", "8"];
+const PCAP: &[&str] = &["--block", "64K", "--ring", "4M", "--format", "pcap"];
+const STORED: &[&str] = &["--block", "64K", "--ring", "4M", "--compress", "gz:0"];
+const TWO_RINGS: &[&str] = &["--block", "256K", "--ring", "4M", "--fanout", "2:lb"];
 
 /// A file system that is gone with the namespace of its thread.
 struct Disk {
@@ -103,9 +109,16 @@ pub(crate) fn assert_sum(account: &Value) {
     assert_eq!(account["in_flight"], 0, "{account}");
 }
 
-fn wait_for_bytes(path: &Path, bytes: u64) {
+/// Bytes of all files of a capture.
+fn bytes(path: &Path) -> u64 {
+    let files = in_order(path);
+    let sizes = files.iter().flat_map(fs::metadata).map(|file| file.len());
+    sizes.sum()
+}
+
+fn wait_for_bytes(path: &Path, wanted: u64) {
     let begin = Instant::now();
-    while fs::metadata(path).map_or(0, |file| file.len()) < bytes {
+    while bytes(path) < wanted {
         assert!(
             begin.elapsed() < Duration::from_secs(20),
             "nothing is written"
@@ -152,6 +165,37 @@ fn a_full_disk_ends_the_capture_with_a_valid_file() {
     }
 }
 
+/// The frames of a compressed file, by our own reader and tshark.
+fn compressed(path: &Path) -> Vec<Seen> {
+    let (seen, _, ended) = read(path);
+    ended.expect("it is whole up to its end");
+    let (by_tshark, is_content) = tshark(path);
+    assert!(by_tshark == seen && is_content, "tshark reads other frames");
+    seen
+}
+
+#[test]
+fn a_compressed_file_on_a_full_disk_holds_what_is_said() {
+    testbed::enter().expect("a namespace");
+    let folder = Folder::new("faults-full-gz");
+    let disk = Disk::new(&folder, 24);
+    let path = disk.file();
+    let words = [&["-w", path.to_str().unwrap()], STORED].concat();
+    let capture = Capture::start(&folder, &words);
+    let load = Load::start(RATE);
+    let (status, said) = capture.end();
+    drop(load);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    let seen = compressed(&path);
+    assert!(seen.len() > 1000, "{}", seen.len());
+    check_order(&seen);
+    let account = account(&said);
+    assert_sum(&account);
+    assert_eq!(count(&account["delivered"]), seen.len() as u64, "{said}");
+    assert!(count(&account["lost"]["disk"]) > 0, "{said}");
+}
+
 #[test]
 fn a_broken_disk_ends_the_capture_with_a_valid_file() {
     testbed::enter().expect("a namespace");
@@ -190,7 +234,7 @@ fn what_the_page_cache_cannot_bring_to_a_broken_disk_is_told() {
 #[test]
 fn what_a_stalled_disk_does_not_take_is_lost_in_the_ring_and_told_at_the_gap() {
     testbed::enter().expect("a namespace");
-    for words in [DIRECT, COPIED] {
+    for words in [DIRECT, COPIED, ROTATED, TWO_RINGS, PCAP, STORED] {
         let folder = Folder::new("faults-stalled");
         let disk = Disk::new(&folder, 256);
         let path = disk.file();
@@ -205,7 +249,7 @@ fn what_a_stalled_disk_does_not_take_is_lost_in_the_ring_and_told_at_the_gap() {
         let during = load.sent() - before;
         drop(frozen);
         // More than ring and memory held meanwhile: frames from behind the gap.
-        wait_for_bytes(&path, fs::metadata(&path).unwrap().len() + 24_000_000);
+        wait_for_bytes(&path, bytes(&path) + 24_000_000);
         let sent = load.end();
         let (status, said) = capture.stop();
         let account = account(&said);
@@ -219,10 +263,53 @@ fn what_a_stalled_disk_does_not_take_is_lost_in_the_ring_and_told_at_the_gap() {
             "nothing is lost elsewhere: {said}"
         );
         assert!(ring > during / 2, "{ring} of {during}");
-        let (seen, behind) = check_file(&path);
-        assert_eq!((behind, seen.len() as u64), (0, sent - ring));
-        check_gaps(&seen, during / 2);
+        let mut seen = Vec::new();
+        for path in in_order(&path) {
+            if words == STORED {
+                seen.extend(compressed(&path));
+                continue;
+            }
+            let (frames, behind) = check_file(&path);
+            assert_eq!(behind, 0, "{}", path.display());
+            seen.extend(frames);
+        }
+        assert_eq!(seen.len() as u64, sent - ring, "{words:?}");
+        if words != TWO_RINGS && words != PCAP {
+            check_gaps(&seen, during / 2);
+            continue;
+        }
+        // Each ring tells what it lost itself, while the other may still have had room; pcap has no
+        // place for it.
+        assert!(seen.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let told: u64 = seen.iter().map(|(_, lost)| lost).sum();
+        assert_eq!(told, if words == PCAP { 0 } else { ring }, "{said}");
     }
+}
+
+#[test]
+fn a_file_system_that_refuses_direct_writes_is_told_of_once() {
+    testbed::enter().expect("a namespace");
+    unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
+    run("mount", &["--make-rprivate", "/"]);
+    let folder = Folder::new("faults-refused");
+    let place = folder.path("memory");
+    fs::create_dir(&place).expect("a new folder");
+    let place = place.to_str().expect("UTF-8");
+    run("mount", &["-t", "ramfs", "none", place]);
+    let path = format!("{place}/out.pcapng");
+    let capture = Capture::start(&folder, &[&["-w", &path], DIRECT].concat());
+    let load = Load::start(RATE);
+    sleep(Duration::from_secs(1));
+    let sent = load.end();
+    let (status, said) = capture.stop();
+    let read = check_file(Path::new(&path));
+    run("umount", &[place]);
+    assert!(status.success(), "{said}");
+    let notices = said.matches("written through the page cache: direct writes are refused there");
+    assert_eq!(notices.count(), 1, "{said}");
+    let (seen, behind) = read;
+    assert_eq!((behind, seen.len() as u64), (0, sent), "{said}");
+    check_gaps(&seen, 0);
 }
 
 /// Each loss is told by the frame behind the gap; one gap has `most` frames or more.

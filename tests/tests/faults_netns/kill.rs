@@ -1,10 +1,11 @@
 //! kill -9 at random moments under load: every file opens, holds whole blocks up to
 //! a last one that may be cut, and lacks at most what was on its way.
 
-use super::support::{Capture, LENGTH, Load, check_file, check_order_but, in_order};
+use super::support::{Capture, LENGTH, Load, Seen, check_file, check_order_but, in_order};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
 use std::fs;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,19 +20,26 @@ const BUFFER: u64 = 7 << 20;
 const ENDING: usize = 3;
 
 /// Ways to write.
-const WAYS: [(&str, &[&str]); 6] = [
+const WAYS: [(&str, &[&str]); 8] = [
     ("blocks, direct", &["--block", "256K"]),
     ("blocks, rotated", &["--block", "256K", "-C", "3"]),
     ("copied", &["--block", "64K"]),
     ("copied, -U", &["--block", "64K", "-U"]),
     ("copied, rotated", &["--block", "64K", "-C", "2"]),
     ("two rings", &["--block", "128K", "--fanout", "2:lb"]),
+    ("pcap", &["--block", "64K", "--format", "pcap"]),
+    (
+        "a file for each ring",
+        &["--block", "128K", "--fanout", "2:lb", "--file-per-ring"],
+    ),
 ];
 
 /// What was found after one kill.
 struct Found {
     files: usize,
     frames: u64,
+    /// The number behind the last of them.
+    next: u64,
     /// Frames that the files say were lost before one of theirs.
     lost: u64,
     /// Sent before the kill, and not there.
@@ -97,6 +105,69 @@ fn kill_after(pause: Duration, growing: Option<Duration>, words: &[&str]) -> Fou
     let sent_by_then = load.end();
 
     let paths = in_order(&path);
+    let rings = words.iter().filter(|word| **word == "--fanout").count() as u64 + 1;
+    let most = (rings * RING + BUFFER) / LENGTH;
+    let found = match words.last() {
+        Some(&"--file-per-ring") => side_by_side(&paths, sent),
+        Some(&"pcap") => without_counts(&paths, sent),
+        _ => one_behind_the_other(&paths, sent),
+    };
+    let next = found.next;
+    assert!(next <= sent_by_then, "{next} of {sent_by_then}");
+    let missing = found.missing;
+    assert!(missing <= most, "{missing} frames are missing: {words:?}");
+    found
+}
+
+/// The number behind the last frame.
+fn next(seen: &[Seen]) -> u64 {
+    seen.last().map_or(0, |(number, _)| number + 1)
+}
+
+/// A file for each ring: each in order, and all together hold each frame once.
+fn side_by_side(paths: &[PathBuf], sent: u64) -> Found {
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    let (mut seen, mut cut) = (Vec::new(), 0);
+    for path in paths {
+        let (frames, behind) = check_file(path);
+        assert!(frames.is_sorted(), "{}", path.display());
+        seen.extend(frames);
+        cut += behind;
+    }
+    seen.sort_unstable();
+    assert!(
+        seen.windows(2).all(|pair| pair[0].0 < pair[1].0),
+        "each once"
+    );
+    let frames = seen.len() as u64;
+    let lost = seen.iter().map(|(_, lost)| lost).sum();
+    Found {
+        files: paths.len(),
+        frames,
+        next: next(&seen),
+        lost,
+        missing: sent.saturating_sub(frames + lost),
+        cut,
+    }
+}
+
+/// A file of pcap, which does not say what was lost.
+fn without_counts(paths: &[PathBuf], sent: u64) -> Found {
+    let [path] = paths else { panic!("{paths:?}") };
+    let (seen, cut) = check_file(path);
+    assert!(seen.is_sorted(), "{}", path.display());
+    let frames = seen.len() as u64;
+    Found {
+        files: 1,
+        frames,
+        next: next(&seen),
+        lost: 0,
+        missing: sent.saturating_sub(frames),
+        cut,
+    }
+}
+
+fn one_behind_the_other(paths: &[PathBuf], sent: u64) -> Found {
     let (mut seen, mut cut, mut on_its_way) = (Vec::new(), 0, 0);
     for (number, path) in paths.iter().enumerate() {
         let (frames, behind) = check_file(path);
@@ -120,17 +191,13 @@ fn kill_after(pause: Duration, growing: Option<Duration>, words: &[&str]) -> Fou
         cut = behind;
     }
     let lost = check_order_but(&seen, on_its_way);
-    let next = seen.last().map_or(0, |(number, _)| number + 1);
-    assert!(next <= sent_by_then, "{next} of {sent_by_then}");
-    let missing = sent.saturating_sub(next) + on_its_way;
-    let rings = words.iter().filter(|word| **word == "--fanout").count() as u64 + 1;
-    let most = (rings * RING + BUFFER) / LENGTH;
-    assert!(missing <= most, "{missing} frames are missing: {words:?}");
+    let next = next(&seen);
     Found {
         files: paths.len(),
         frames: seen.len() as u64,
+        next,
         lost,
-        missing,
+        missing: sent.saturating_sub(next) + on_its_way,
         cut,
     }
 }

@@ -2,7 +2,7 @@
 //! and in a file for each ring.
 
 use super::disk::assert_sum;
-use super::support::{Capture, Load, account, check_file, check_order, count};
+use super::support::{Capture, Load, account, check_file, check_order, count, in_order};
 use pktrail_benches::testbed;
 use pktrail_tests::files::Folder;
 use std::path::{Path, PathBuf};
@@ -74,9 +74,9 @@ fn each_ring_has_a_file_in_its_own_order() {
         assert!(said.contains("Strict time order:   True"), "{said}");
     }
     // With rotation each ring goes from file to file by itself.
-    let path: PathBuf = folder.path("out-1.pcapng2");
+    let path: PathBuf = folder.path("more-1.pcapng2");
     let words = ["--file-per-ring", "-C", "4", "-W", "4", "--max-files", "4"];
-    let out = folder.path("out.pcapng");
+    let out = folder.path("more.pcapng");
     let all = [&["-w", out.to_str().unwrap(), "--fanout", "2"], &words[..]].concat();
     let capture = Capture::start(&folder, &all);
     let load = Load::start(RATE);
@@ -84,4 +84,13 @@ fn each_ring_has_a_file_in_its_own_order() {
     drop(load);
     assert_sum(&account(&said));
     assert!(path.exists(), "{said}");
+    for ring in ["more-0.pcapng", "more-1.pcapng"] {
+        let mut numbers = Vec::new();
+        for path in in_order(&folder.path(ring)) {
+            let (seen, behind) = check_file(&path);
+            assert_eq!(behind, 0, "{}", path.display());
+            numbers.extend(seen.into_iter().map(|(number, _)| number));
+        }
+        assert!(numbers.len() > 1000 && numbers.is_sorted(), "{ring}");
+    }
 }

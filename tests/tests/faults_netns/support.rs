@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 pub(crate) const LENGTH: u64 = 1500;
 /// Longest time that a program may take to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a pcapng file begins with.
+const SECTION: [u8; 4] = [10, 13, 13, 10];
+/// Bytes before the data of a record of pcap.
+const PCAP_HEAD: usize = 16;
 /// The load comes in so many pieces a second.
 const PIECES_PER_SECOND: u64 = 20;
 
@@ -178,7 +182,7 @@ pub(crate) fn read(path: &Path) -> (Vec<Seen>, u64, Result<()>) {
 }
 
 /// The same frames by tshark, and whether it was content with the end of the file.
-fn tshark(path: &Path) -> (Vec<Seen>, bool) {
+pub(crate) fn tshark(path: &Path) -> (Vec<Seen>, bool) {
     let output = Command::new("tshark")
         .args([
             "-n",
@@ -223,11 +227,17 @@ pub(crate) fn check_file(path: &Path) -> (Vec<Seen>, u64) {
     let behind = bytes.get(whole as usize..).expect("not more than there is");
     assert_eq!(ended.is_ok(), behind.is_empty(), "{name}: {ended:?}");
     // A block that is cut, not a hole and not garbage: its type is there, and its
-    // length is more than the rest of the file.
+    // length is more than the rest of the file. A record of pcap begins with times, and has its
+    // length behind them.
     let word = |at: usize| Some(u32::from_le_bytes(*behind.get(at..)?.first_chunk()?));
+    let is_pcap = !bytes.starts_with(&SECTION);
+    let length_at = if is_pcap { 8 } else { 4 };
     assert!(word(0) != Some(0), "{name}: zeros from {whole} on");
     assert!(
-        word(4).is_none_or(|len| len as usize > behind.len() && len < 1 << 20),
+        word(length_at).is_none_or(|len| {
+            let len = len as usize + if is_pcap { PCAP_HEAD } else { 0 };
+            len > behind.len() && len < 1 << 20
+        }),
         "{name}: damaged at {whole}"
     );
     let (by_tshark, is_content) = tshark(path);
