@@ -1,7 +1,7 @@
 //! Compression while capturing: nothing is missing, and after kill -9 the file
 //! is read up to its last whole piece.
 
-use super::support::{Running, numbers, on_cable, send};
+use super::support::{Running, numbers, on_cable, send, send_noise, told_lost};
 use pktrail_tests::files::Folder;
 use pktrail_tests::netns::VethPair;
 use std::time::Duration;
@@ -74,13 +74,18 @@ fn what_the_threads_cannot_take_is_lost_in_the_ring_and_counted() {
         path,
     ];
     let running = Running::start(&mut on_cable(&pair, &words), &folder);
-    send(&pair, 0..30_000, 1_400, Duration::ZERO);
+    // Behind the last loss there is a packet that tells it.
+    send_noise(&pair, 0..60_000, 1_400);
+    std::thread::sleep(Duration::from_secs(3));
+    send(&pair, 60_000..60_001, 1_400, Duration::ZERO);
     let ended = running.stop();
-    let delivered = ended.assert_accounted(30_000);
+    let delivered = ended.assert_accounted(60_001);
     let ring = ended.account()["lost"]["ring"].as_u64().unwrap();
-    assert_eq!(delivered + ring, 30_000, "nothing is lost anywhere else");
-    assert_eq!(ended.status.success(), ring == 0);
+    assert_eq!(delivered + ring, 60_001, "nothing is lost anywhere else");
+    assert!(ring > 0, "{}", ended.said);
+    assert_eq!(ended.status.code(), Some(1));
     let found = numbers(&file);
     assert_eq!(found.len() as u64, delivered);
     assert!(found.is_sorted());
+    assert_eq!(told_lost(&file), ring);
 }

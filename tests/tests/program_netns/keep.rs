@@ -104,6 +104,9 @@ fn without_a_trigger_nothing_is_written_and_memory_is_bounded() {
     sleep(Duration::from_millis(500));
     running.signal("USR1");
     running.wait_for("\"account\"");
+    // 20 MB have come by.
+    let memory = running.anonymous_kib();
+    assert!(memory < 12 << 10, "{memory} KiB");
     let ended = running.stop();
     assert!(numbers(&file).is_empty());
     assert_kept(&ended, 20_000, 0);

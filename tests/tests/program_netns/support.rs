@@ -35,12 +35,37 @@ fn bind(address: &str, port: u16) -> UdpSocket {
 
 /// Sends packets with these numbers over the cable, `pause` apart.
 pub(crate) fn send(pair: &VethPair, numbers: std::ops::Range<u32>, size: usize, pause: Duration) {
+    send_with(pair, numbers, pause, |payload, _| {
+        payload.resize(size.max(8), 0x55)
+    });
+}
+
+/// The same with bytes that cannot be compressed.
+pub(crate) fn send_noise(pair: &VethPair, numbers: std::ops::Range<u32>, size: usize) {
+    send_with(pair, numbers, Duration::ZERO, |payload, number| {
+        // xorshift64
+        let mut state = u64::from(number) + 0x9e37_79b9_7f4a_7c15;
+        while payload.len() < size {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            payload.extend(state.to_le_bytes());
+        }
+    });
+}
+
+fn send_with(
+    pair: &VethPair,
+    numbers: std::ops::Range<u32>,
+    pause: Duration,
+    fill: impl Fn(&mut Vec<u8>, u32),
+) {
     let _listener = pair.b.within(|| bind(VethPair::ADDRESS_B, PORT));
     let socket = pair.a.within(|| bind(VethPair::ADDRESS_A, 0));
     for number in numbers {
         let mut payload = MAGIC.to_vec();
         payload.extend(number.to_be_bytes());
-        payload.resize(size.max(8), 0x55);
+        fill(&mut payload, number);
         let sent = socket.send_to(&payload, (VethPair::ADDRESS_B, PORT));
         sent.expect("the cable takes it");
         if !pause.is_zero() {
@@ -62,6 +87,19 @@ pub(crate) fn numbers(file: &Path) -> Vec<u32> {
     text.lines()
         .filter_map(|line| number(line.trim()))
         .collect()
+}
+
+/// How many packets a file says were lost, as tshark reads it.
+pub(crate) fn told_lost(file: &Path) -> u64 {
+    let output = Command::new("tshark")
+        .args(["-n", "-T", "fields", "-e", "frame.drop_count", "-r"])
+        .arg(file)
+        .output()
+        .expect("tshark runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .filter_map(|line| line.parse::<u64>().ok())
+        .sum()
 }
 
 /// A running capture. It is killed if it is still there at the end.
@@ -88,6 +126,17 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its memory now in KiB, without the ring and what it has of its file.
+    pub(crate) fn anonymous_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it is there");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("a number of KiB")
     }
 
     pub(crate) fn said(&self) -> String {
