@@ -20,7 +20,7 @@ Compares capture programs under the same load, in a network namespace of its own
   --confirms  searches by long runs in capacity (default 3; 0: probes alone)
   --frames    frames of each run at full rate to /dev/null (default 2000000)
   --seconds   length of each run of held (default 5)
-  --held-rate frames a second of held (default 40000)
+  --held-rate frames a second of held (default 150000)
   --ring, --disk-ring  rings for null and for the disk (default 64 and 256)
   --files     where capture files go meanwhile (default .): one at a time, 64 GB at most, removed
               after each run; runs are cut to what leaves 8 GB free
@@ -94,7 +94,7 @@ impl Default for Options {
             disk_sizes: ["1500", "mix"].map(String::from).to_vec(),
             frames: 2_000_000,
             seconds: 5,
-            held_rate: 40_000,
+            held_rate: 150_000,
             probe_seconds: 5,
             confirm_seconds: 30,
             ring_mib: 64,
