@@ -135,12 +135,15 @@ fn docker_bridges_publishes_and_masquerades() {
     // It is still there when its first packet is shown, and so is what the kernel says of it.
     inside(&["ping", "-c", "2", &web_address]);
     inside(&["ping", "-c", "1", VethPair::ADDRESS_B]);
-    let mut asked = pair.b.command("curl");
-    let url = format!("http://{}:8080/", VethPair::ADDRESS_A);
-    let asked = asked
-        .args(["-s", "-o", "/dev/null", "--max-time", "10", &url])
-        .status();
-    assert!(asked.expect("curl runs").success());
+    // From outside, and from the host itself.
+    for netns in [&pair.b, &pair.a] {
+        let mut asked = netns.command("curl");
+        let url = format!("http://{}:8080/", VethPair::ADDRESS_A);
+        let asked = asked
+            .args(["-s", "-o", "/dev/null", "--max-time", "10", &url])
+            .status();
+        assert!(asked.expect("curl runs").success());
+    }
     let trails = lab.end().trails();
     let find = |what: &str, fits: &dyn Fn(&Value) -> bool| {
         let found = trails.iter().find(|trail| fits(&trail["headers"]));
@@ -156,12 +159,38 @@ fn docker_bridges_publishes_and_masquerades() {
     let out = find("ping to the outside", &|h| {
         h["source"] == *other_address && h["destination"] == VethPair::ADDRESS_B
     });
-    check_out(&out);
-    let published = find("request from outside", &|h| h["destination_port"] == 8080);
-    check_published(&published, &web_address, in_web);
+    check_out(&out, host);
+    let asked_by = |address: &str| {
+        find("request", &|h| {
+            h["destination_port"] == 8080 && h["source"] == address
+        })
+    };
+    let routed = ["prerouting", "forward", "postrouting"];
+    for (address, point, passed) in [
+        (VethPair::ADDRESS_B, "nf:prerouting:-99", &routed[..]),
+        (
+            VethPair::ADDRESS_A,
+            "nf:output:-99",
+            &["output", "postrouting"],
+        ),
+    ] {
+        let published = asked_by(address);
+        assert_eq!(hooks(&published, host), passed, "{published:#}");
+        check_published(&published, point, &web_address, in_web);
+    }
 }
 
-/// Out of one, over two ports of the bridge, into the other.
+/// The hooks of netfilter that a packet passed in a namespace.
+fn hooks(trail: &Value, netns: u64) -> Vec<String> {
+    let hops = trail["hops"].as_array().expect("hops").iter();
+    let here = hops.filter(|hop| hop["netns_inode"] == netns);
+    let mut hooks: Vec<String> = here
+        .filter_map(|hop| hop["hook"].as_str().map(str::to_owned))
+        .collect();
+    hooks.dedup();
+    hooks
+}
+
 /// The ping is told with its container. Its first packet waits for a neighbour, and is then sent by
 /// whoever is interrupted.
 fn check_owner(trails: &[Value], container: &str) {
@@ -177,6 +206,7 @@ fn check_owner(trails: &[Value], container: &str) {
     );
 }
 
+/// Out of one, over two ports of the bridge, into the other.
 fn check_across(across: &Value, [in_other, host, in_web]: [u64; 3]) {
     let ways = interfaces(across);
     assert_eq!(
@@ -199,13 +229,16 @@ fn check_across(across: &Value, [in_other, host, in_web]: [u64; 3]) {
 }
 
 /// By the bridge and the cable, as the host.
-fn check_out(out: &Value) {
+fn check_out(out: &Value, host: u64) {
+    assert_eq!(
+        hooks(out, host),
+        ["prerouting", "forward", "postrouting"],
+        "{out:#}"
+    );
     let names: Vec<String> = interfaces(out).into_iter().map(|(name, _)| name).collect();
     let at = |name: &str| names.iter().position(|known| known == name);
-    assert!(
-        at("eth0") < at("docker0") && at("docker0") < at("pkt-a"),
-        "{names:?}"
-    );
+    let places = ["eth0", "docker0", "pkt-a"].map(|name| at(name).expect(name));
+    assert!(places.is_sorted(), "{names:?}");
     assert_eq!(names.last().map(String::as_str), Some("pkt-b"));
     let [(point, _, to)] = &rewrites(out)[..] else {
         panic!("{:?}", rewrites(out))
@@ -215,11 +248,11 @@ fn check_out(out: &Value) {
 }
 
 /// The host's address becomes the container's.
-fn check_published(published: &Value, web_address: &str, in_web: u64) {
+fn check_published(published: &Value, wanted: &str, web_address: &str, in_web: u64) {
     let [(point, _, to)] = &rewrites(published)[..] else {
         panic!("{:?}", rewrites(published))
     };
-    assert_eq!(point, "nf:prerouting:-99");
+    assert_eq!(point, wanted);
     assert!(to.ends_with(&format!("{web_address}:80")), "{to}");
     let ways = interfaces(published);
     assert_eq!(ways.last(), Some(&("eth0".to_owned(), in_web)), "{ways:?}");
