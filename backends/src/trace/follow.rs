@@ -162,8 +162,9 @@ impl Followed {
 
     fn take(&mut self, timeout: Duration) -> Result<()> {
         let mut newest_ns = self.newest_ns;
-        self.tracer.poll(timeout, |event| {
-            self.gaps.events += self.sequences.see(event.cpu, event.sequence);
+        self.tracer.poll(timeout, |mut event| {
+            event.lost_before = self.sequences.see(event.cpu, event.sequence);
+            self.gaps.events += event.lost_before;
             newest_ns = newest_ns.max(event.time_ns);
             self.window.push(event);
         })?;

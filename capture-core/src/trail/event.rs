@@ -316,6 +316,9 @@ pub struct Event {
     pub cpu: u32,
     /// Its number among this CPU's events, from 0.
     pub sequence: u64,
+    /// Events of this CPU that are missing right before it, for want of room in its ring: they may
+    /// have been of any packet.
+    pub lost_before: u64,
     /// The point.
     pub point: PointId,
     /// The address of the buffer: its identity while it lives.
@@ -365,6 +368,7 @@ impl Event {
             time_ns,
             cpu: 0,
             sequence: 0,
+            lost_before: 0,
             point,
             skb,
             head: 0,

@@ -279,7 +279,8 @@ fn link_frame(event: &Event) -> (Vec<u8>, bool) {
         let network = frame.network();
         let ether_type: u16 = match network.first().map(|byte| byte >> 4) {
             Some(6) => 0x86dd,
-            _ => 0x0800,
+            Some(4) => 0x0800,
+            _ => event.protocol,
         };
         let mut bytes = vec![0; 12];
         bytes.extend(ether_type.to_be_bytes());
@@ -379,7 +380,7 @@ fn structured(text: &mut Vec<u8>, trail: &Trail, hops: std::ops::Range<usize>, i
             text,
             "{comma}{{\"time_ns\":{},\"cpu\":{},\"point\":\"{}\",\"interface_index\":{},\
              \"netns_inode\":{},\"mark\":{},\"checksum\":\"{}\",\"segment_size\":{},\
-             \"queue\":{}}}",
+             \"queue\":{},\"lost_before\":{}}}",
             event.time_ns,
             event.cpu,
             event.point.name(),
@@ -389,6 +390,7 @@ fn structured(text: &mut Vec<u8>, trail: &Trail, hops: std::ops::Range<usize>, i
             words::checksum(event.checksum),
             event.segment_size,
             event.queue,
+            event.lost_before,
         );
     }
     text.push(b']');

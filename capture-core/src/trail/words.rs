@@ -254,6 +254,10 @@ pub fn process(process: &Process, names: &dyn Names) -> String {
 pub fn remarks(hop: &Hop, before: Option<&Hop>, names: &dyn Names) -> Vec<String> {
     let event = &hop.event;
     let mut said = Vec::new();
+    if event.lost_before > 0 {
+        let (lost, cpu) = (event.lost_before, event.cpu);
+        said.push(format!("{lost} events of CPU {cpu} were lost before"));
+    }
     said.extend(
         event
             .process

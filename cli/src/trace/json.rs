@@ -114,6 +114,7 @@ fn hop(hop: &Hop, names: &dyn Names) -> Value {
         "time": report::time(event.time_ns),
         "since_ns": hop.since_ns,
         "cpu": event.cpu,
+        "lost_before": event.lost_before,
         "point": event.point.name(),
         "layer": words::layer(event.point),
         "hook": hook.map(Hook::name),

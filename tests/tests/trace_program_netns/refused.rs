@@ -151,6 +151,13 @@ fn a_full_ring_is_told_where_it_was_and_at_the_end() {
     let account: Value = serde_json::from_str(account.expect("an account")).expect("JSON");
     let count = |name: &str| account["events"][name].as_u64().expect("a number");
     assert!(count("lost") > 100, "{account}");
+    // All but what was lost behind the last event stands at its place.
+    let trails = traced.trails();
+    let hops = trails
+        .iter()
+        .flat_map(|trail| trail["hops"].as_array().expect("hops"));
+    let told: u64 = hops.filter_map(|hop| hop["lost_before"].as_u64()).sum();
+    assert!(told > 100 && told <= count("lost"), "{told} of {account}");
     assert_eq!(count("displaced"), 0, "{account}");
     assert_eq!(
         count("produced"),
