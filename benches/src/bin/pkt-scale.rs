@@ -4,11 +4,12 @@
 //!
 //! Each ring has the same size, whatever the number of threads, and a cache holds it
 //! while its thread runs: what is compared is the engine's work, not the memory of the
-//! machine, which has the same bandwidth for one thread as for many. Beyond the machine's own CPUs the threads take turns, so that the time on
-//! the clock says nothing more: CPU time does. Beside it stands how often a thread
-//! had to wait for another (voluntary switches): shared locks would show there.
-//! Threads cost something and wait when they begin and end, however long they run, so
-//! each figure is what twice as many batches take more.
+//! machine, which has the same bandwidth for one thread as for many. Beyond the
+//! machine's own CPUs the threads take turns, so that the time on the clock says
+//! nothing more: CPU time does. Beside it stands how often a thread had to wait for
+//! another (voluntary switches): shared locks would show there. Threads cost something
+//! and wait when they begin and end, however long they run, so each figure is what
+//! twice as many batches take more.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
 use nix::sys::resource::{UsageWho, getrusage};
