@@ -191,10 +191,16 @@ impl Bench {
             Disk::None => None,
             Disk::File(path) => Some(self.on_disk(path, control)?),
             Disk::Simulated(bytes_per_s) => {
-                let sink = Slow {
+                // It takes so many bytes of a file a second, and no more.
+                let (rate, mut begin) = ((*bytes_per_s).max(1) as f64, None);
+                let sink = Watched {
                     inner: FileSink::open(Output::new("/dev/null"))?,
-                    bytes_per_s: (*bytes_per_s).max(1),
-                    begin: None,
+                    is_enough: move |file: &FileSink| {
+                        let begin = *begin.get_or_insert_with(Instant::now);
+                        let due = Duration::from_secs_f64(file.file_bytes() as f64 / rate);
+                        thread::sleep(due.saturating_sub(begin.elapsed()));
+                        false
+                    },
                 };
                 Some(self.stage(Box::new(sink), control)?)
             }
@@ -223,9 +229,14 @@ impl Bench {
         })?;
         let free = space.blocks_available() * space.fragment_size();
         let _file = Removed(path);
-        let sink = Bounded {
+        // It stops before the disk is full.
+        let mut left = (free / 2).min(MOST_BYTES);
+        let sink = Watched {
             inner: FileSink::open(Output::new(path))?,
-            left: (free / 2).min(MOST_BYTES),
+            is_enough: move |_: &FileSink| {
+                left = left.saturating_sub(BLOCK_BYTES as u64);
+                left == 0
+            },
         };
         let mut stage = self.stage(Box::new(sink), control)?;
         stage.bytes = fs::metadata(path).map_or(0, |file| file.len());
@@ -269,48 +280,20 @@ impl Drop for Removed<'_> {
     }
 }
 
-/// Stops before a disk is full.
-struct Bounded {
+/// A file, and what is done after each batch: whether it is enough.
+struct Watched<F> {
     inner: FileSink,
-    left: u64,
+    is_enough: F,
 }
 
-impl Sink for Bounded {
+impl<F: FnMut(&FileSink) -> bool> Sink for Watched<F> {
     fn write(&mut self, batch: Batch) -> Result<Flow> {
-        self.left = self.left.saturating_sub(BLOCK_BYTES as u64);
         let flow = self.inner.write(batch)?;
-        Ok(if self.left == 0 { Flow::Stop } else { flow })
-    }
-
-    fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {
-        self.inner.tick(now_ns, account)
-    }
-
-    fn finish(&mut self, account: &Account) -> Result<()> {
-        self.inner.finish(account)
-    }
-
-    fn losses(&self) -> pktrail_core::Losses {
-        self.inner.losses()
-    }
-}
-
-/// A disk that takes so many bytes of a file a second, and no more.
-struct Slow {
-    inner: FileSink,
-    bytes_per_s: u64,
-    /// When the first came.
-    begin: Option<Instant>,
-}
-
-impl Sink for Slow {
-    fn write(&mut self, batch: Batch) -> Result<Flow> {
-        let begin = *self.begin.get_or_insert_with(Instant::now);
-        let flow = self.inner.write(batch)?;
-        let bytes = self.inner.file_bytes() as f64;
-        let due = Duration::from_secs_f64(bytes / self.bytes_per_s as f64);
-        thread::sleep(due.saturating_sub(begin.elapsed()));
-        Ok(flow)
+        Ok(if (self.is_enough)(&self.inner) {
+            Flow::Stop
+        } else {
+            flow
+        })
     }
 
     fn tick(&mut self, now_ns: u64, account: &Account) -> Result<Flow> {
